@@ -1,0 +1,1 @@
+"""The built-in metrics, one a file; each is a plugin as a third party's would be."""

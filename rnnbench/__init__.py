@@ -1,0 +1,87 @@
+"""The public door: what a plugin author imports, loaded on first use so that start-up stays quick.
+
+A plugin module needs one import and one hook:
+
+    import rnnbench
+
+    class MyCell(rnnbench.Cell): ...
+
+    @rnnbench.hookimpl
+    def rnnbench_provide_cells():
+        return [MyCell]
+
+and one entry point in its pyproject.toml:
+
+    [project.entry-points.rnnbench]
+    my_cell = "my_package.my_cell"
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnnbench.contracts import (
+        Anchors,
+        Batch,
+        Cell,
+        Classes,
+        Measured,
+        Metric,
+        Outcome,
+        OutcomeMetric,
+        Reals,
+        Task,
+        Tensors,
+        Tokens,
+        TorchLayer,
+    )
+    from rnnbench.hookspecs import hookimpl
+    from rnnbench.initial import Initial, constant, identity, orthogonal, uniform, zeros
+    from rnnbench.options import Between, Choice, LogBetween, Option
+
+__all__ = [
+    "Anchors",
+    "Batch",
+    "Between",
+    "Cell",
+    "Choice",
+    "Classes",
+    "Initial",
+    "LogBetween",
+    "Measured",
+    "Metric",
+    "Option",
+    "Outcome",
+    "OutcomeMetric",
+    "Reals",
+    "Task",
+    "Tensors",
+    "Tokens",
+    "TorchLayer",
+    "constant",
+    "hookimpl",
+    "identity",
+    "orthogonal",
+    "uniform",
+    "zeros",
+]
+
+_HOME = {
+    "hookimpl": "hookspecs",
+    **dict.fromkeys(
+        ("Initial", "constant", "identity", "orthogonal", "uniform", "zeros"), "initial"
+    ),
+    **dict.fromkeys(("Between", "Choice", "LogBetween", "Option"), "options"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module `rnnbench` has no attribute `{name}`")
+    return getattr(importlib.import_module(f"rnnbench.{_HOME.get(name, 'contracts')}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,317 @@
+"""What a plugin author writes: a Cell, a Task, a Metric, and the records that pass between them.
+
+Layout is [time, batch, features] everywhere, as in `torch.nn.LSTM`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+
+from torch import Generator, Tensor
+
+from rnnbench.initial import Initial
+from rnnbench.options import Option, Value, resolve
+
+API_VERSION = 1
+"""The version of these contracts; a plugin may declare `RNNBENCH_API = 1` in its module."""
+
+Pattern = Literal[
+    "one-to-one", "one-to-many", "many-to-one", "many-to-many", "sequence-to-sequence"
+]
+"""What a task maps to what; many-to-many is aligned: one target a step."""
+
+Split = Literal["valid", "test"]
+"""A held-out part of a task's data."""
+
+Direction = Literal["max", "min"]
+"""Whether a larger or a smaller score is better."""
+
+
+class Tensors(dict[str, Tensor]):
+    """Named tensors that also read as attributes: `s.h`, `w.W`."""
+
+    def __getattr__(self, name: str) -> Tensor:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no tensor `{name}`; there are {', '.join(self)}") from None
+
+
+@dataclass(frozen=True)
+class TorchLayer:
+    """The layer of torch that computes the same function as a cell.
+
+    `states` names the cell's states in torch's order; `weights` maps the cell's weights (and
+    numeric options) to torch's (weight_ih, weight_hh, bias_ih, bias_hh).
+    """
+
+    kind: Literal["LSTM", "GRU", "RNN_TANH", "RNN_RELU"]
+    states: tuple[str, ...]
+    weights: Callable[[Tensors], tuple[Tensor, Tensor, Tensor, Tensor]]
+
+
+class Cell(ABC):
+    """An update rule that is applied at every time step with the same weights.
+
+    Write the equations once, in plain PyTorch, for a batch and no time. A numeric option (one
+    with a float default) is read from `w` like a weight; any other option is an attribute.
+
+        class Leaky(Cell):
+            '''Leaky integrator (Jaeger et al. 2007).'''
+            name = "leaky"
+            reference = "Jaeger et al. 2007"
+            equations = "h_t = (1 − a) h_{t−1} + a tanh(W x_t + U h_{t−1} + b)"
+            options = {"leak": Option(0.5, search=Between(0.0, 1.0), low=0.0, high=1.0)}
+
+            def weights(self, inputs, hidden):
+                return {"W": uniform(hidden, inputs), "U": orthogonal(hidden, hidden),
+                        "b": zeros(hidden)}
+
+            def state(self, hidden):
+                return {"h": zeros(hidden)}
+
+            def step(self, x, s, w):
+                new = torch.tanh(x @ w.W.T + s.h @ w.U.T + w.b)
+                return {"h": (1 - w.leak) * s.h + w.leak * new}
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    reference: ClassVar[str]
+    equations: ClassVar[str]
+    card: ClassVar[Mapping[str, str]] = {}
+    options: ClassVar[Mapping[str, Option]] = {}
+    output: ClassVar[str | None] = None
+
+    @final
+    def __init__(self, **chosen: Value) -> None:
+        """Choose options; those not named keep their defaults.
+
+        Raises:
+            UnknownNameError, OptionError: an option or value that the cell does not have.
+        """
+        self.chosen: dict[str, Value] = resolve(f"cell `{self.name}`", self.options, chosen)
+        for name, option in self.options.items():
+            if not option.numeric:
+                setattr(self, name, self.chosen[name])
+
+    @abstractmethod
+    def weights(self, inputs: int, hidden: int) -> dict[str, Initial]:
+        """Declare the trained tensors by name."""
+
+    @abstractmethod
+    def state(self, hidden: int) -> dict[str, Initial]:
+        """Declare the tensors carried from step to step, each one row: its width and first value.
+
+        The first is the output unless `output` names another.
+        """
+
+    @abstractmethod
+    def step(self, x: Tensor, s: Any, w: Any) -> dict[str, Tensor]:
+        """Compute the next state: x [batch, inputs], s.h [batch, hidden] -> {"h": [batch, hidden]}.
+
+        Use data @ weight, elementwise functions, and chunk, split, slice and cat along the last
+        dimension. `s` and `w` are `Tensors`.
+        """
+
+    def torch_layer(self) -> TorchLayer | None:
+        """Return torch's equal of this cell with these options, where there is one."""
+        return None
+
+
+@dataclass(frozen=True)
+class Reals:
+    """Real vectors: inputs [time, batch, width], targets [batch, width] or [time, batch, width]."""
+
+    width: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Symbols out of a vocabulary: inputs [time, batch], int64; the network sees them one-hot."""
+
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Classes:
+    """One of `count` classes: targets [batch] or [time, batch], int64; predictions are logits."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences with their targets.
+
+    inputs   Reals [time, batch, width] float32, or Tokens [time, batch] int64
+    targets  many-to-one: [batch] or [batch, width];
+             many-to-many: [time, batch] or [time, batch, width]
+    lengths  [batch] int64, the valid steps of each sequence; None: all of them
+    mask     [time, batch] bool, many-to-many only: the steps that count; None: all valid ones
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    lengths: Tensor | None = None
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Count the sequences."""
+        return self.inputs.shape[1]
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """What the first metric of a task reads for predictors that need no training.
+
+    chance   a random guess
+    trivial  the best constant or memoryless predictor
+    oracle   a predictor that knows the rule; None where none exists
+    solved   the value from which on a run counts as having solved the task
+    """
+
+    chance: float
+    trivial: float
+    oracle: float | None
+    solved: float
+
+
+class Task(ABC):
+    """Where data comes from, how it is shaped and scored, and what is known about it beforehand.
+
+    All randomness comes from the generators passed in. The docstring shows one input row and its
+    target, and says whether the task is causal.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    reference: ClassVar[str]
+    options: ClassVar[Mapping[str, Option]] = {}
+    pattern: ClassVar[Pattern]
+    causal: ClassVar[bool]
+    metrics: ClassVar[tuple[str, ...]]
+    loss_over_steps: ClassVar[Literal["mean", "sum"]] = "mean"
+
+    @final
+    def __init__(self, **chosen: Value) -> None:
+        """Fix the parameters: a task with its options chosen is a setting.
+
+        Raises:
+            UnknownNameError, OptionError: an option or value that the task does not have.
+        """
+        self.chosen: dict[str, Value] = resolve(f"task `{self.name}`", self.options, chosen)
+        for name, value in self.chosen.items():
+            setattr(self, name, value)
+
+    @property
+    @abstractmethod
+    def sequence_length(self) -> int:
+        """The number of time steps; the largest, where lengths vary."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Reals | Tokens:
+        """What a step's input is."""
+
+    @property
+    @abstractmethod
+    def targets(self) -> Reals | Classes:
+        """What a target is; it decides the loss: squared error or cross-entropy."""
+
+    @property
+    @abstractmethod
+    def anchors(self) -> Anchors:
+        """What the first of `metrics` reads for chance, the trivial predictor and an oracle."""
+
+    @abstractmethod
+    def shortest_path(self, bidirectional: bool) -> float:
+        """Return how many steps the farthest relevant input travels to its read-out, on average.
+
+        Each relevant input takes the shorter direction where there are two.
+        """
+
+    @abstractmethod
+    def batch(self, size: int, generator: Generator) -> Batch:
+        """Draw a training batch of `size` sequences."""
+
+    @abstractmethod
+    def held_out(self, split: Split, generator: Generator) -> Batch:
+        """Return the whole validation or test set; no sequence of one is in the other."""
+
+    @abstractmethod
+    def trivial(self, batch: Batch) -> Tensor:
+        """Predict as the trivial predictor does; shaped like a network's predictions."""
+
+    def oracle(self, batch: Batch) -> Tensor | None:  # noqa: ARG002  the default has no use for it
+        """Predict by the rule that made the data, where there is one."""
+        return None
+
+
+class Metric(ABC):
+    """Predictions and targets to one number.
+
+    The value may not depend on how the data was cut into batches, and is a plain float.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    reference: ClassVar[str] = ""
+    direction: ClassVar[Direction]
+    low: ClassVar[float | None] = None
+    high: ClassVar[float | None] = None
+
+    @abstractmethod
+    def measure(self, predictions: Tensor, targets: Tensor, mask: Tensor | None) -> float:
+        """Score a whole held-out set.
+
+        predictions  [batch, width] or [time, batch, width]: logits for classes, else values
+        targets      [batch], [batch, width], [time, batch] or [time, batch, width]
+        mask         [time, batch] bool, the steps that count; None: all of them
+        """
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run leaves for a metric of outcomes.
+
+    score      the task's first metric on test data
+    direction  whether larger is better
+    solved     the task's solved threshold
+    curve      (update, validation score) in order
+    """
+
+    score: float
+    direction: Direction
+    solved: float
+    curve: tuple[tuple[int, float], ...]
+
+    def reached(self, score: float) -> bool:
+        """Whether `score` counts as solved."""
+        return score >= self.solved if self.direction == "max" else score <= self.solved
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value, and whether the true one is only known to lie beyond it."""
+
+    value: float
+    censored: bool = False
+
+
+class OutcomeMetric(ABC):
+    """A finished run to one number: solved or not, updates to solve."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    reference: ClassVar[str] = ""
+    direction: ClassVar[Direction]
+    low: ClassVar[float | None] = None
+    high: ClassVar[float | None] = None
+
+    @abstractmethod
+    def measure(self, outcome: Outcome) -> Measured:
+        """Score a finished run."""

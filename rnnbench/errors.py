@@ -1,0 +1,66 @@
+"""Errors with a name and a cure, shown to users on one line without a traceback.
+
+RnnbenchError
+├── InputError           bad input: exit code 2, nothing written, nothing trained
+│   ├── SuiteError       in a suite file: has file:line:column
+│   ├── UnknownNameError a cell, task, metric or option that does not exist
+│   ├── OptionError      a value that an option does not take
+│   └── StaleError       stored rows were made by other code
+├── PluginError          an installed plugin that breaks its contract
+├── StoreError           a results folder that is locked, foreign or damaged
+└── SealedError          test data was asked for during a search
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RnnbenchError(Exception):
+    """Base of all errors that rnnbench raises on purpose."""
+
+
+class InputError(RnnbenchError):
+    """The user's input is wrong."""
+
+
+class SuiteError(InputError):
+    """A suite file is wrong at a place."""
+
+
+class UnknownNameError(InputError):
+    """A name that nothing answers to."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], note: str = "") -> None:
+        """Say what `kind` of thing `name` should have been, and which there are."""
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1)
+        text = f"unknown {kind} `{name}`"
+        if close:
+            text += f"; did you mean `{close[0]}`?"
+        text += (
+            f" Known: {', '.join(names)}." if close else f"; known: {', '.join(names) or 'none'}."
+        )
+        super().__init__(text + (f" {note}" if note else ""))
+        self.kind, self.name, self.known = kind, name, tuple(names)
+
+
+class OptionError(InputError):
+    """An option's value is outside what the option takes."""
+
+
+class StaleError(InputError):
+    """Stored rows were made by other code than is installed now."""
+
+
+class PluginError(RnnbenchError):
+    """A plugin breaks its contract."""
+
+
+class StoreError(RnnbenchError):
+    """A results folder cannot be used."""
+
+
+class SealedError(RnnbenchError):
+    """Test data was asked for where none may be read."""
