@@ -1,0 +1,204 @@
+"""What decides a result, its key, and what training it leaves behind: plain values both ways."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from rnnbench.options import Value
+from rnnbench.seeds import seed_of
+
+Role = Literal["tuning", "evaluation"]
+"""What a seed is for; names differ, so tuning and evaluation seeds are disjoint."""
+
+Status = Literal[
+    "ok",
+    "diverged",
+    "out_of_memory",
+    "timeout",
+    "crashed",
+    "error",
+    "skipped",
+    "pruned",
+]
+"""How a member ended."""
+
+FAILURES: frozenset[Status] = frozenset(
+    {"diverged", "out_of_memory", "timeout", "crashed", "error"}
+)
+"""The statuses that count as failed: a score was due and there is none."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A cell and how it is stacked. `structure` shapes its equations, `numeric` are its values."""
+
+    cell: str
+    version: str
+    structure: Mapping[str, Value]
+    numeric: Mapping[str, float]
+    layers: int
+    bidirectional: bool
+    dropout: float
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A task with its parameters fixed."""
+
+    task: str
+    version: str
+    options: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a member is trained: the optimiser, its hyperparameters and the budget."""
+
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    weight_decay: float
+    clip: float | None
+    momentum: float
+    batch: int
+    updates: int
+    points: int
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Which of the named seeds a member uses."""
+
+    role: Role
+    replicate: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trial or run: all that decides its numbers, and nothing else.
+
+    `metrics` are (name, version) pairs; the first is the score.
+    """
+
+    architecture: Architecture
+    setting: Setting
+    recipe: Recipe
+    seed: Seed
+    metrics: tuple[tuple[str, str], ...]
+    backend: str
+    device: str = "cpu"
+    precision: str = "float32"
+
+    @property
+    def key(self) -> str:
+        """Name the member by what decides its result."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    @property
+    def weights_seed(self) -> int:
+        """Seed of the initial weights: setting, seed and architecture.
+
+        Numeric options and sizes stay out, so that trials of a study start alike.
+        """
+        return seed_of("weights", *self._data_names(), self._architecture_names())
+
+    def batch_seed(self, update: int) -> int:
+        """Seed of the training batch of one update, the same for all architectures."""
+        return seed_of("batch", *self._data_names(), update)
+
+    def dropout_seed(self, update: int) -> int:
+        """Seed of the dropout masks of one update."""
+        return seed_of("dropout", *self._data_names(), self._architecture_names(), update)
+
+    def held_out_seed(self, split: str) -> int:
+        """Seed of a held-out set, fixed for the setting."""
+        return seed_of("held out", self.setting.task, dict(self.setting.options), split)
+
+    def _data_names(self) -> tuple[object, ...]:
+        seed = self.seed
+        options = dict(self.setting.options)
+        return (self.setting.task, options, seed.role, seed.replicate, seed.index)
+
+    def _architecture_names(self) -> list[object]:
+        net = self.architecture
+        return [net.cell, dict(net.structure), net.layers, net.bidirectional]
+
+
+def member_from(data: Mapping[str, Any]) -> Member:
+    """Rebuild a member from the plain values that `dataclasses.asdict` makes of one."""
+    return Member(
+        **{
+            **data,
+            "architecture": Architecture(**data["architecture"]),
+            "setting": Setting(**data["setting"]),
+            "recipe": Recipe(**data["recipe"]),
+            "seed": Seed(**data["seed"]),
+            "metrics": tuple((name, version) for name, version in data["metrics"]),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric's value on a held-out set."""
+
+    split: Literal["valid", "test"]
+    metric: str
+    value: float
+    direction: Literal["max", "min"]
+    censored: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a learning curve."""
+
+    update: int
+    split: Literal["train", "valid"]
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What training a member leaves behind.
+
+    updates        how many were made
+    failed_update  the update that diverged, if one did
+    best_update    the update whose weights were kept, by validation score
+    valid_score    the task's first metric on validation data at `best_update`
+    valid_loss     the loss there
+    """
+
+    status: Status
+    reason: str = ""
+    traceback: str = ""
+    updates: int = 0
+    failed_update: int | None = None
+    best_update: int | None = None
+    valid_score: float | None = None
+    valid_loss: float | None = None
+    scores: tuple[Score, ...] = ()
+    curve: tuple[Point, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    finished_at: str = ""
+    worker_host: str = ""
+    weights: str | None = None
+
+
+def finished_from(data: Mapping[str, Any]) -> Finished:
+    """Rebuild a finished record from the plain values that `dataclasses.asdict` makes of one."""
+    return Finished(
+        **{
+            **data,
+            "scores": tuple(Score(**score) for score in data["scores"]),
+            "curve": tuple(Point(**point) for point in data["curve"]),
+        }
+    )

@@ -1,0 +1,88 @@
+"""A study and a plan as records: what `plan` decides and the protocol carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rnnbench.contracts import Direction
+from rnnbench.member import Member, Recipe, Role, Seed
+from rnnbench.options import Space, Value
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much one study may spend: `trials` searched, `confirm` of them confirmed, `seeds` run."""
+
+    name: str
+    trials: int
+    confirm: int
+    confirm_seeds: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Where a study looks: `shared` dimensions are every architecture's, `own` the cell's."""
+
+    sampler: str
+    generation: int
+    shared: Mapping[str, Space]
+    own: Mapping[str, Space]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether there is nothing to search."""
+        return not (self.shared or self.own)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One search of one architecture on one setting, and the runs of what it freezes.
+
+    `template` is its trial 0: all defaults, first tuning seed. `mismatch` is the relative
+    difference between the size asked for and the size reached.
+    """
+
+    architecture: str
+    setting: str
+    replicate: int
+    template: Member
+    direction: Direction
+    search: SearchSpace
+    budget: Budget
+    parameters: int
+    recurrent_parameters: int
+    state_size: int
+    flops: int
+    mismatch: float
+    backend_reason: str
+    cell_source: str
+    task_source: str
+    skipped: str = ""
+
+    def member(self, values: Mapping[str, Value], role: Role, index: int) -> Member:
+        """Return the member that trains with these hyperparameters on this seed."""
+        template = self.template
+        names = Recipe.__dataclass_fields__
+        recipe: dict[str, Any] = {name: v for name, v in values.items() if name in names}
+        numeric = {name: float(v) for name, v in values.items() if name not in names}
+        metrics = template.metrics if role == "evaluation" else template.metrics[:1]
+        return replace(
+            template,
+            architecture=replace(
+                template.architecture, numeric={**template.architecture.numeric, **numeric}
+            ),
+            recipe=replace(template.recipe, **recipe),
+            seed=Seed(role, self.replicate, index),
+            metrics=metrics,
+        )
+
+    @property
+    def defaults(self) -> dict[str, Value]:
+        """Return the values of trial 0 for the dimensions that are searched."""
+        recipe, numeric = self.template.recipe, self.template.architecture.numeric
+        return {name: getattr(recipe, name) for name in self.search.shared} | {
+            name: numeric[name] for name in self.search.own
+        }
