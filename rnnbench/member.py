@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from rnnbench.options import Value
 from rnnbench.seeds import seed_of
@@ -131,20 +131,6 @@ class Member:
         return [net.cell, dict(net.structure), net.layers, net.bidirectional]
 
 
-def member_from(data: Mapping[str, Any]) -> Member:
-    """Rebuild a member from the plain values that `dataclasses.asdict` makes of one."""
-    return Member(
-        **{
-            **data,
-            "architecture": Architecture(**data["architecture"]),
-            "setting": Setting(**data["setting"]),
-            "recipe": Recipe(**data["recipe"]),
-            "seed": Seed(**data["seed"]),
-            "metrics": tuple((name, version) for name, version in data["metrics"]),
-        }
-    )
-
-
 @dataclass(frozen=True)
 class Score:
     """One metric's value on a held-out set."""
@@ -191,14 +177,3 @@ class Finished:
     finished_at: str = ""
     worker_host: str = ""
     weights: str | None = None
-
-
-def finished_from(data: Mapping[str, Any]) -> Finished:
-    """Rebuild a finished record from the plain values that `dataclasses.asdict` makes of one."""
-    return Finished(
-        **{
-            **data,
-            "scores": tuple(Score(**score) for score in data["scores"]),
-            "curve": tuple(Point(**point) for point in data["curve"]),
-        }
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from rnnbench.errors import OptionError, UnknownNameError
 
@@ -13,10 +14,11 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Between:
-    """Any number from `low` to `high`, both included; integers if both ends are."""
+    """Any number from `low` to `high`, both included."""
 
     low: float
     high: float
+    kind: Literal["between"] = "between"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class LogBetween:
 
     low: float
     high: float
+    kind: Literal["log"] = "log"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Choice:
     """One of the listed values."""
 
     values: tuple[Value, ...]
+    kind: Literal["choice"] = "choice"
 
 
 Space = Between | LogBetween | Choice

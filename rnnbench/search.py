@@ -17,7 +17,6 @@ from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
-    IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
@@ -175,10 +174,7 @@ def _distributions(search: SearchSpace) -> dict[str, BaseDistribution]:
 def _distribution(space: Space) -> BaseDistribution:
     if isinstance(space, Choice):
         return CategoricalDistribution(space.values)
-    low, high, log = space.low, space.high, isinstance(space, LogBetween)
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=log)
-    return FloatDistribution(low, high, log=log)
+    return FloatDistribution(space.low, space.high, log=isinstance(space, LogBetween))
 
 
 def _seed(*names: object) -> int:

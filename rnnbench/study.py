@@ -66,8 +66,10 @@ class Study:
         """Return the member that trains with these hyperparameters on this seed."""
         template = self.template
         names = Recipe.__dataclass_fields__
-        recipe: dict[str, Any] = {name: v for name, v in values.items() if name in names}
-        numeric = {name: float(v) for name, v in values.items() if name not in names}
+        # 1 and 1.0 are one learning rate: numbers become floats before they enter a key
+        plain = {name: v if isinstance(v, str) else float(v) for name, v in values.items()}
+        recipe: dict[str, Any] = {name: v for name, v in plain.items() if name in names}
+        numeric = {name: float(v) for name, v in plain.items() if name not in names}
         metrics = template.metrics if role == "evaluation" else template.metrics[:1]
         return replace(
             template,

@@ -1,0 +1,137 @@
+"""Keep finished members: one transaction each, in one SQLite file that the driver alone writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import filelock
+from pydantic import TypeAdapter
+
+from rnnbench.errors import StoreError
+from rnnbench.files import write_atomically
+from rnnbench.member import Finished, Member
+
+SCHEMA = 1
+
+_FINISHED = TypeAdapter(Finished)
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS members (
+    key TEXT PRIMARY KEY, member TEXT NOT NULL, finished TEXT NOT NULL, made_by TEXT NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished member and the code that made it: versions and source hashes by name."""
+
+    finished: Finished
+    made_by: Mapping[str, str]
+
+
+class Store:
+    """The results folder of one suite, held under a lock that dies with its process.
+
+    Use it as a context manager. Raises StoreError where another process holds the folder or the
+    file is not a store of this version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.artifacts = folder / "artifacts"
+        self._lock = filelock.FileLock(folder / "run.lock")
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        holder = self.folder / "run.holder"
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            who = holder.read_text() if holder.exists() else "another process"
+            raise StoreError(f"{self.folder} is in use by {who}; wait for it or stop it") from None
+        write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()}")
+        self._database = _opened(self.folder / "store.sqlite", self.folder)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._database.close()
+        self._lock.release()
+
+    def read(self) -> dict[str, Stored]:
+        """Return all finished members by key."""
+        rows = self._database.execute("SELECT key, finished, made_by FROM members")
+        return {
+            key: Stored(_FINISHED.validate_json(finished), json.loads(made_by))
+            for key, finished, made_by in rows
+        }
+
+    def commit(
+        self, member: Member, finished: Finished, made_by: Mapping[str, str], weights: bytes | None
+    ) -> Stored:
+        """Keep one finished member; its weights go to `artifacts/` by content hash first."""
+        if weights is not None:
+            name = f"{hashlib.sha256(weights).hexdigest()[:20]}.safetensors"
+            write_atomically(self.artifacts / name, weights)
+            finished = replace(finished, weights=name)
+        row = (
+            member.key,
+            json.dumps(asdict(member), sort_keys=True),
+            json.dumps(asdict(finished), sort_keys=True),
+            json.dumps(dict(made_by), sort_keys=True),
+        )
+        with self._database:
+            self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", row)
+        return Stored(finished, made_by)
+
+    def accept(self, keys: Iterable[str], made_by: Mapping[str, Mapping[str, str]]) -> None:
+        """Record that these members count as made by the code installed now."""
+        rows = [(json.dumps(dict(made_by[key]), sort_keys=True), key) for key in keys]
+        with self._database:
+            self._database.executemany("UPDATE members SET made_by = ? WHERE key = ?", rows)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Drop these members, so that they are trained again."""
+        with self._database:
+            self._database.executemany(
+                "DELETE FROM members WHERE key = ?", [(key,) for key in keys]
+            )
+
+
+def _opened(path: Path, folder: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path)
+    try:
+        version: Any = database.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA):
+            raise StoreError(
+                f"{path} was written by another version of rnnbench (schema {version}, "
+                f"expected {SCHEMA}); use another --results folder"
+            )
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        with database:
+            database.executescript(_TABLES)
+            database.execute(f"PRAGMA user_version = {SCHEMA}")
+    except sqlite3.DatabaseError as error:
+        database.close()
+        raise StoreError(
+            f"{path} cannot be read as a store ({error}); move {folder} away"
+        ) from None
+    except StoreError:
+        database.close()
+        raise
+    return database
