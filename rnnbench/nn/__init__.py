@@ -1,0 +1,8 @@
+"""The network around a cell: layers, directions, dropout, read-out, loss and sizes."""
+
+from rnnbench.nn.dropout import rekey
+from rnnbench.nn.loss import loss, valid_mask
+from rnnbench.nn.network import Network, build
+from rnnbench.nn.sizes import Sizes, sizes
+
+__all__ = ["Network", "Sizes", "build", "loss", "rekey", "sizes", "valid_mask"]

@@ -1,0 +1,65 @@
+"""What training minimises, and which steps of a batch count."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from rnnbench.contracts import Batch, Classes, Task
+from rnnbench.errors import PluginError
+from rnnbench.recurrence import within
+
+
+def loss(predictions: Tensor, batch: Batch, task: Task) -> Tensor:
+    """Return the loss of a batch: a scalar.
+
+    predictions  [batch, width] or [time, batch, width], as a network returns them
+
+    Classes cost their cross-entropy in nats, real targets their squared error, averaged over the
+    width. Many-to-many takes the steps that count, averaged over all of them, or (where the task
+    says so) summed over each sequence and averaged over sequences. What stands at other steps
+    changes neither the loss nor its gradient, even if it is NaN.
+
+    Raises:
+        PluginError: the task's targets do not have the shape of the predictions.
+    """
+    mask = valid_mask(batch, task)
+    costs = _costs(predictions, batch.targets, mask, task)
+    if task.pattern == "many-to-one":
+        return costs.mean()
+    if task.loss_over_steps == "sum":
+        return costs.sum(0).mean()
+    return costs.mean() if mask is None else costs.sum() / mask.sum()
+
+
+def valid_mask(batch: Batch, task: Task) -> Tensor | None:
+    """Return the steps that count, [time, batch] bool: those within lengths and in the mask.
+
+    None means all of them; so it is for many-to-one, which has one target a sequence.
+    """
+    if task.pattern == "many-to-one" or batch.lengths is None:
+        return None if task.pattern == "many-to-one" else batch.mask
+    real = within(batch.lengths, len(batch.inputs))
+    return real if batch.mask is None else real & batch.mask
+
+
+def _costs(predictions: Tensor, targets: Tensor, mask: Tensor | None, task: Task) -> Tensor:
+    """Return one cost a target, [batch] or [time, batch]; zero at steps that do not count."""
+    classes = isinstance(task.targets, Classes)
+    expected = predictions.shape[:-1] if classes else predictions.shape
+    if targets.shape != expected:
+        raise PluginError(
+            f"task `{task.name}` has targets {list(targets.shape)}, "
+            f"its {task.pattern} network predicts {list(predictions.shape)}"
+        )
+    if classes:
+        if mask is not None:
+            targets = torch.where(mask, targets, 0)
+        flat = cross_entropy(predictions.flatten(0, -2), targets.flatten(), reduction="none")
+        costs = flat.view(expected)
+        return costs if mask is None else torch.where(mask, costs, 0)
+    error = predictions - targets
+    if mask is not None:
+        error = torch.where(mask.unsqueeze(-1), error, 0)
+    return error.square().mean(-1)

@@ -1,0 +1,102 @@
+"""A cell and a task to a network that predicts the task's targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor, nn
+
+from rnnbench.contracts import Batch, Cell, Reals, Task, Tokens
+from rnnbench.errors import UnknownNameError
+from rnnbench.nn.readout import Readout, require, target_width
+from rnnbench.nn.stack import Stack
+from rnnbench.recurrence import choose, runner
+
+
+class Network(nn.Module):
+    """A stack of recurrent layers and a read-out; made by `build`."""
+
+    def __init__(self, inputs: Reals | Tokens, stack: Stack, readout: Readout) -> None:
+        super().__init__()
+        self.inputs, self.stack, self.readout = inputs, stack, readout
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Predict: [batch, width] for many-to-one, [time, batch, width] for many-to-many."""
+        x = batch.inputs
+        if isinstance(self.inputs, Tokens):
+            x = one_hot(x, self.inputs.vocabulary).to(self.readout.weight.dtype)
+        return self.readout(self.stack(x, batch.lengths), batch.lengths)  # type: ignore[no-any-return]  # modules return Any
+
+
+def build(
+    cell: Cell,
+    task: Task,
+    *,
+    hidden: int,
+    layers: int = 1,
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    numeric: Mapping[str, float] | None = None,
+    backend: str,
+    generator: Generator,
+) -> Network:
+    """Build a network for `task` out of `cell`.
+
+    numeric    values of the cell's numeric options; those not named are as chosen in the cell
+    dropout    rate between layers; see `rekey`
+    backend    how the cell is run, as `recurrence.choose` names it
+    generator  all initial values come from it: layer by layer, forward then backward, weights
+               in declared order, then the first state; last the read-out
+
+    Raises:
+        UnknownNameError: `numeric` or `backend` is no name of the cell's options or of a backend.
+        OptionError: a numeric value is outside its option's range.
+        InputError: there is no read-out for the task's pattern, the backend cannot run the cell,
+            or the dropout rate is no rate.
+        PluginError: the cell contradicts itself.
+    """
+    require(task.pattern)
+    stack = Stack(
+        cell,
+        input_width(task.inputs),
+        hidden,
+        layers=layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        numeric=_numeric(cell, numeric or {}),
+        run=runner(choose(cell, backend).name),
+        generator=generator,
+    )
+    readout = Readout(
+        task.pattern,
+        stack.width,
+        target_width(task.targets),
+        bidirectional=bidirectional,
+        generator=generator,
+    )
+    return Network(task.inputs, stack, readout)
+
+
+def input_width(inputs: Reals | Tokens) -> int:
+    """Return how many numbers the network sees a step: the width, or one a symbol."""
+    return inputs.vocabulary if isinstance(inputs, Tokens) else inputs.width
+
+
+def one_hot(tokens: Tensor, vocabulary: int) -> Tensor:
+    """Mark each symbol's place: [time, batch] -> [time, batch, vocabulary] bool.
+
+    Padding may hold any number; one outside the vocabulary becomes a row without a mark.
+    """
+    return tokens.unsqueeze(-1) == torch.arange(vocabulary, device=tokens.device)
+
+
+def _numeric(cell: Cell, given: Mapping[str, float]) -> dict[str, float]:
+    options = {name: option for name, option in cell.options.items() if option.numeric}
+    for name in given:
+        if name not in options:
+            raise UnknownNameError(f"numeric option of cell `{cell.name}`", name, options)
+    return {
+        name: float(option.check(name, given.get(name, cell.chosen[name])))
+        for name, option in options.items()
+    }

@@ -1,0 +1,71 @@
+"""Recurrent layers on top of each other, in one or both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor, nn
+
+from rnnbench.contracts import Cell
+from rnnbench.nn.dropout import Dropout
+from rnnbench.nn.recurrent import Recurrent
+from rnnbench.recurrence import Runner
+
+
+class Stack(nn.Module):
+    """Layers of one cell: [time, batch, inputs] -> [time, batch, width].
+
+    Two directions see the same inputs, and their outputs are concatenated, forward first
+    (Schuster & Paliwal 1997). Dropout acts between layers, so one layer has none.
+    """
+
+    width: int
+    """The width of the outputs, both directions together."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        inputs: int,
+        hidden: int,
+        *,
+        layers: int,
+        bidirectional: bool,
+        dropout: float,
+        numeric: Mapping[str, float],
+        run: Runner,
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+
+        def direction(inputs: int, backward: bool) -> Recurrent:
+            return Recurrent(
+                cell,
+                inputs,
+                hidden,
+                numeric=numeric,
+                run=run,
+                generator=generator,
+                backward=backward,
+            )
+
+        self.width = inputs
+        self.forwards, self.backwards = nn.ModuleList(), nn.ModuleList()
+        for _ in range(layers):
+            forward = direction(self.width, backward=False)
+            self.forwards.append(forward)
+            if bidirectional:
+                self.backwards.append(direction(self.width, backward=True))
+            self.width = forward.width * (1 + bidirectional)
+        self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers - 1))
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Run all layers: x [time, batch, inputs], lengths [batch] or None."""
+        for layer, forward in enumerate(self.forwards):
+            if layer > 0:
+                x = self.dropouts[layer - 1](x)
+            outputs = forward(x, lengths)[0]
+            if self.backwards:
+                outputs = torch.cat([outputs, self.backwards[layer](x, lengths)[0]], -1)
+            x = outputs
+        return x
