@@ -1,0 +1,185 @@
+"""Members to workers and results back, through Dask: one single-threaded process a core or GPU."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import dask
+from distributed import Client, Nanny, Scheduler, SpecCluster, WorkerPlugin, get_worker
+from distributed.scheduler import KilledWorker
+
+from rnnbench.member import Finished, Member
+
+ENVIRONMENT: Mapping[str, str] = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # without it MKL picks its code by the alignment of a buffer, and the last bits with it
+    "MKL_CBWR": "AUTO",
+    # cuBLAS is deterministic only with a fixed workspace
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+"""Set in a worker's environment before it starts."""
+
+_DASK: Mapping[str, object] = {
+    "distributed.nanny.pre-spawn-environ": dict(ENVIRONMENT),
+    # a member alone on its worker that kills it is to blame: no second try elsewhere
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One worker process: its name and the GPU it sees, if it sees one."""
+
+    name: str
+    gpu: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came back for one member."""
+
+    key: str
+    finished: Finished
+    weights: bytes | None
+
+
+def slots_for(workers: int, gpus: Sequence[str]) -> tuple[Slot, ...]:
+    """Place one worker on each GPU (index or UUID), or `workers` of them on CPU cores."""
+    if gpus:
+        return tuple(Slot(f"gpu-{gpu}", gpu) for gpu in gpus)
+    return tuple(Slot(f"cpu-{index}") for index in range(workers))
+
+
+def environment_of(slot: Slot) -> dict[str, str]:
+    """Return what a worker's environment says about GPUs: its own, or none."""
+    return {"CUDA_VISIBLE_DEVICES": slot.gpu or ""}
+
+
+class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told to skip
+    """Make a worker process ready: one thread, its own registry of plugins."""
+
+    name = "rnnbench"
+
+    def __init__(self, disabled: Sequence[str]) -> None:
+        self.disabled = tuple(disabled)
+
+    def setup(self, worker: Any) -> None:  # noqa: ARG002  Dask's signature
+        """Load torch and the plugins, once per process."""
+        import torch
+
+        from rnnbench.registry import load_registry
+
+        # Ctrl-C reaches the whole process group; the driver decides what happens to its workers
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        self.registry = load_registry(self.disabled)
+
+
+def train_here(member: Member) -> tuple[Finished, bytes | None]:
+    """Train a member in the worker process that runs this."""
+    from rnnbench.training import train
+
+    return train(member, get_worker().plugins[Prepare.name].registry)
+
+
+class Executor:
+    """Local worker processes, each training at most one member at a time.
+
+    Use it as a context manager; leaving it stops every process it started.
+    """
+
+    def __init__(self, slots: Sequence[Slot], disabled: Sequence[str] = ()) -> None:
+        self._slots = tuple(slots)
+        self._disabled = tuple(disabled)
+        self._free = list(reversed(self._slots))
+        self._flying: dict[str, Slot] = {}
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        self._settings = dask.config.set(_DASK)
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        workers = {
+            slot.name: {
+                "cls": Nanny,
+                "options": {
+                    "nthreads": 1,
+                    "env": environment_of(slot),
+                    "memory_limit": 0,
+                    "dashboard": False,
+                    "silence_logs": logging.CRITICAL,
+                },
+            }
+            for slot in self._slots
+        }
+        scheduler = {
+            "cls": Scheduler,
+            "options": {"host": "127.0.0.1", "dashboard": False, "port": 0},
+        }
+        self._cluster = SpecCluster(workers, scheduler, silence_logs=logging.CRITICAL)
+        self._client = Client(self._cluster, set_as_default=False)
+        self._client.register_plugin(Prepare(self._disabled))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.close()
+        self._cluster.close()
+        self._settings.__exit__(kind, error, traceback)
+
+    @property
+    def free(self) -> int:
+        """How many more members can start now."""
+        return len(self._free)
+
+    @property
+    def busy(self) -> int:
+        """How many members are being trained."""
+        return len(self._flying)
+
+    def submit(self, member: Member) -> None:
+        """Start a member on a free worker; there must be one."""
+        slot = self._free.pop()
+        self._flying[member.key] = slot
+        # bound to its slot: a worker that held two members would take both along when it dies
+        future = self._client.submit(
+            train_here, member, key=member.key, pure=False, workers=[slot.name]
+        )
+        future.add_done_callback(self._done.put)
+
+    def wait(self, timeout: float) -> list[Done]:
+        """Return the members that came back, waiting up to `timeout` seconds for the first."""
+        try:
+            futures = [self._done.get(timeout=timeout)]
+        except queue.Empty:
+            return []
+        while not self._done.empty():
+            futures.append(self._done.get())
+        return [self._collected(future) for future in futures]
+
+    def _collected(self, future: Any) -> Done:
+        self._free.append(self._flying.pop(future.key))
+        try:
+            finished, weights = future.result()
+        except KilledWorker:
+            finished, weights = (
+                Finished("crashed", "its worker process died while training it"),
+                None,
+            )
+        future.release()
+        return Done(future.key, finished, weights)

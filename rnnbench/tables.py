@@ -1,0 +1,275 @@
+"""Studies and their finished members to tidy tables; `results/README.md` explains every column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from pandas import DataFrame
+
+from rnnbench.files import write_atomically
+from rnnbench.member import Finished
+from rnnbench.protocol import Ask, Progression
+from rnnbench.results import Results
+from rnnbench.store import Stored
+from rnnbench.study import Study
+
+HYPERPARAMETERS = ("learning_rate", "clip", "weight_decay", "momentum")
+"""The searchable numbers of a recipe; each is a column `hp_<name>`."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    ask: Ask
+    stored: Stored | None
+
+
+def tabulate(
+    manifest: dict[str, Any], studies: Sequence[Study], stored: Mapping[str, Stored]
+) -> Results:
+    """Build the tables of exactly what these studies ask for and has finished (or is skipped)."""
+    finished = {key: one.finished for key, one in stored.items()}
+    rows = [
+        _Row(ask, stored.get(ask.member.key))
+        for study in studies
+        for ask in Progression(study).asks(finished)
+        if ask.skipped or ask.member.key in finished
+    ]
+    options = sorted({name for study in studies for name in study.template.architecture.numeric})
+    tuning = [row for row in rows if row.ask.phase != "evaluation"]
+    runs = [row for row in rows if row.ask.phase == "evaluation"]
+    return Results(
+        manifest,
+        trials=_frame(_TRIAL, [_trial(row, options) for row in tuning], options),
+        runs=_frame(_RUN, [_run(row, options) for row in runs], options),
+        scores=_frame(_SCORE, _scores(runs)),
+        curves=_frame(_CURVE, _curves(rows)),
+    )
+
+
+def write_tables(results: Results, folder: Path) -> None:
+    """Write trials, runs, scores and curves as CSV and Parquet."""
+    for name in ("trials", "runs", "scores", "curves"):
+        write_table(getattr(results, name), folder / name)
+
+
+def write_table(table: DataFrame, stem: Path) -> None:
+    """Write one table as `<stem>.csv` and `<stem>.parquet`."""
+    write_atomically(stem.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
+    buffer = BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_atomically(stem.with_suffix(".parquet"), buffer.getvalue())
+
+
+_PLACE = {
+    "architecture": "string",
+    "setting": "string",
+    "task": "string",
+    "cell": "string",
+    "replicate": "Int64",
+}
+_IDENTITY = {
+    "hidden": "Int64",
+    "parameters": "Int64",
+    "recurrent_parameters": "Int64",
+    "state_size": "Int64",
+    "backend": "string",
+    "backend_reason": "string",
+    "budget": "string",
+    "key": "string",
+    "rnnbench_version": "string",
+    "torch_version": "string",
+    "cell_source": "string",
+    "task_source": "string",
+    "train_seconds": "Float64",
+    "evaluate_seconds": "Float64",
+    "update_seconds": "Float64",
+    "finished_at": "string",
+    "worker_host": "string",
+}
+_TRIAL = {
+    **_PLACE,
+    "trial": "Int64",
+    "phase": "string",
+    "seed_index": "Int64",
+    "origin": "string",
+    "status": "string",
+    "reason": "string",
+    "score": "Float64",
+    "loss": "Float64",
+    "best_update": "Int64",
+    "updates": "Int64",
+    "failed_update": "Int64",
+    "frozen": "boolean",
+    **{f"hp_{name}": "Float64" for name in HYPERPARAMETERS},
+    **_IDENTITY,
+}
+_RUN = {
+    **_PLACE,
+    "trial": "Int64",
+    "seed_index": "Int64",
+    "status": "string",
+    "reason": "string",
+    "score": "Float64",
+    "valid_score": "Float64",
+    "loss": "Float64",
+    "solved": "boolean",
+    "updates_to_solve": "Float64",
+    "censored": "boolean",
+    "best_update": "Int64",
+    "updates": "Int64",
+    "failed_update": "Int64",
+    **{f"hp_{name}": "Float64" for name in HYPERPARAMETERS},
+    **_IDENTITY,
+}
+_SCORE = {
+    **_PLACE,
+    "seed_index": "Int64",
+    "split": "string",
+    "metric": "string",
+    "value": "Float64",
+    "direction": "string",
+    "censored": "boolean",
+    "key": "string",
+}
+_CURVE = {
+    **_PLACE,
+    "phase": "string",
+    "trial": "Int64",
+    "seed_index": "Int64",
+    "update": "Int64",
+    "split": "string",
+    "metric": "string",
+    "value": "Float64",
+    "key": "string",
+}
+
+
+def _frame(
+    columns: Mapping[str, str], rows: Iterable[Mapping[str, object]], options: Sequence[str] = ()
+) -> DataFrame:
+    """Make a table with these columns and types, whatever rows there are."""
+    types: dict[str, str] = {}
+    for name, kind in columns.items():
+        if name == "hidden":  # a cell's own options stand after the shared hyperparameters
+            types |= {f"option_{option}": "Float64" for option in options}
+        types[name] = kind
+    return DataFrame(list(rows), columns=list(types)).astype(types)
+
+
+def _trial(row: _Row, options: Sequence[str]) -> dict[str, object]:
+    ask, finished = row.ask, _finished(row)
+    return {
+        **_place(ask),
+        "trial": ask.trial,
+        "phase": ask.phase,
+        "seed_index": ask.seed_index,
+        "origin": ask.origin,
+        "score": finished.valid_score,
+        "loss": finished.valid_loss,
+        "frozen": ask.frozen,
+        **_common(row, finished, options),
+    }
+
+
+def _run(row: _Row, options: Sequence[str]) -> dict[str, object]:
+    ask, finished = row.ask, _finished(row)
+    first = ask.study.template.metrics[0][0]
+    test = {score.metric: score for score in finished.scores if score.split == "test"}
+    values = {name: score.value for name, score in test.items()}
+    solved, needed = test.get("solved"), test.get("updates_to_solve")
+    return {
+        **_place(ask),
+        "trial": ask.trial,
+        "seed_index": ask.seed_index,
+        "score": values.get(first),
+        "valid_score": finished.valid_score,
+        "loss": values.get("loss"),
+        "solved": None if solved is None else bool(solved.value),
+        "updates_to_solve": None if needed is None else needed.value,
+        "censored": None if needed is None else needed.censored,
+        **_common(row, finished, options),
+    }
+
+
+def _finished(row: _Row) -> Finished:
+    if row.stored is None:
+        return Finished("skipped", row.ask.skipped)
+    return row.stored.finished
+
+
+def _place(ask: Ask) -> dict[str, object]:
+    study = ask.study
+    return {
+        "architecture": study.architecture,
+        "setting": study.setting,
+        "task": study.template.setting.task,
+        "cell": study.template.architecture.cell,
+        "replicate": study.replicate,
+    }
+
+
+def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, object]:
+    study, member = row.ask.study, row.ask.member
+    made_by = row.stored.made_by if row.stored else {}
+    numeric = member.architecture.numeric
+    return {
+        "status": finished.status,
+        "reason": finished.reason,
+        "best_update": finished.best_update,
+        "updates": finished.updates,
+        "failed_update": finished.failed_update,
+        **{f"hp_{name}": getattr(member.recipe, name) for name in HYPERPARAMETERS},
+        **{f"option_{name}": numeric.get(name) for name in options},
+        "hidden": member.architecture.hidden,
+        "parameters": study.parameters,
+        "recurrent_parameters": study.recurrent_parameters,
+        "state_size": study.state_size,
+        "backend": member.backend,
+        "backend_reason": study.backend_reason,
+        "budget": study.budget.name,
+        "key": member.key,
+        "rnnbench_version": made_by.get("rnnbench"),
+        "torch_version": made_by.get("torch"),
+        "cell_source": made_by.get("cell"),
+        "task_source": made_by.get("task"),
+        "train_seconds": finished.seconds.get("train"),
+        "evaluate_seconds": finished.seconds.get("evaluate"),
+        "update_seconds": finished.seconds.get("update"),
+        "finished_at": finished.finished_at,
+        "worker_host": finished.worker_host,
+    }
+
+
+def _scores(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
+    for row in rows:
+        for score in _finished(row).scores:
+            yield {
+                **_place(row.ask),
+                "seed_index": row.ask.seed_index,
+                "split": score.split,
+                "metric": score.metric,
+                "value": score.value,
+                "direction": score.direction,
+                "censored": score.censored,
+                "key": row.ask.member.key,
+            }
+
+
+def _curves(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
+    for row in rows:
+        for point in _finished(row).curve:
+            yield {
+                **_place(row.ask),
+                "phase": row.ask.phase,
+                "trial": row.ask.trial,
+                "seed_index": row.ask.seed_index,
+                "update": point.update,
+                "split": point.split,
+                "metric": point.metric,
+                "value": point.value,
+                "key": row.ask.member.key,
+            }
