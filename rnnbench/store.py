@@ -8,6 +8,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -74,11 +75,7 @@ class Store:
 
     def read(self) -> dict[str, Stored]:
         """Return all finished members by key."""
-        rows = self._database.execute("SELECT key, finished, made_by FROM members")
-        return {
-            key: Stored(_FINISHED.validate_json(finished), json.loads(made_by))
-            for key, finished, made_by in rows
-        }
+        return _members(self._database)
 
     def commit(
         self, member: Member, finished: Finished, made_by: Mapping[str, str], weights: bytes | None
@@ -110,6 +107,30 @@ class Store:
             self._database.executemany(
                 "DELETE FROM members WHERE key = ?", [(key,) for key in keys]
             )
+
+
+def read_members(folder: Path) -> dict[str, Stored]:
+    """Return all finished members of a results folder by key, without holding it.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    path = folder / "store.sqlite"
+    if not path.is_file():
+        raise StoreError(f"{folder} has no store.sqlite")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return _members(database)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} cannot be read as a store ({error})") from None
+
+
+def _members(database: sqlite3.Connection) -> dict[str, Stored]:
+    rows = database.execute("SELECT key, finished, made_by FROM members")
+    return {
+        key: Stored(_FINISHED.validate_json(finished), json.loads(made_by))
+        for key, finished, made_by in rows
+    }
 
 
 def _opened(path: Path, folder: Path) -> sqlite3.Connection:
