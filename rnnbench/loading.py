@@ -56,6 +56,11 @@ class Component:
         """Kind and name, as in "cell lstm"."""
         return f"{self.kind} {self.name}"
 
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the class's own docstring, on one line."""
+        return " ".join(inspect.cleandoc(self.cls.__doc__ or "").partition("\n\n")[0].split())
+
 
 @dataclass(frozen=True)
 class PluginStatus:

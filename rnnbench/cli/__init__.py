@@ -1,0 +1,55 @@
+"""The commands, one a file: the only place that prints or reads the environment.
+
+A command is a function `command` in a module of its own, entered in the table below. It imports
+what it needs when it runs, so that `rnnbench --help` need not wait for torch. Errors that rnnbench
+raises on purpose end on one line and with exit code 2; anything else keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from rnnbench.cli import describe, list_names, plugins
+from rnnbench.errors import RnnbenchError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help reads the same in a terminal, a pipe and a log
+    pretty_exceptions_enable=False,
+)
+for name, module in {
+    "list": list_names,
+    "describe": describe,
+    "plugins": plugins,
+}.items():
+    app.command(name)(module.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rnnbench {version('rnnbench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Compare recurrent cells: equal tuning, matched size, fresh seeds, honest statistics."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except RnnbenchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

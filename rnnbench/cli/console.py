@@ -1,0 +1,36 @@
+"""How commands print: plain text and ruled-off tables that survive a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+PIPE_WIDTH = 100
+"""Columns where there is no terminal to ask."""
+
+
+def console() -> Console:
+    """Return a console that prints names and docstrings as they are, brackets included."""
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if known else PIPE_WIDTH, markup=False, highlight=False, emoji=False)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table without lines; its last column wraps, the others keep names whole."""
+    result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        result.add_column(heading, no_wrap=heading != headings[-1], overflow="fold")
+    for row in rows:
+        result.add_row(*row)
+    return result
+
+
+def pairs(entries: Mapping[str, str]) -> Table:
+    """Return names and what belongs to them, in two columns."""
+    result = table(("", ""), entries.items())
+    result.show_header = False
+    return result

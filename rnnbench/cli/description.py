@@ -1,0 +1,162 @@
+"""What `rnnbench describe` says about a component, heading by heading."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from rnnbench.cli.console import pairs, table
+from rnnbench.contracts import Cell, OutcomeMetric, Task
+from rnnbench.errors import PluginError
+from rnnbench.options import Choice, LogBetween, Option, Space
+from rnnbench.registry import Component
+
+Section = tuple[str, RenderableType]
+Answer = TypeVar("Answer")
+
+
+def sections(component: Component) -> Iterator[Section]:
+    """Yield heading and body of each part of a description.
+
+    Raises:
+        PluginError: the component's own code raises.
+    """
+    yield "", _text(component.cls.__doc__)
+    yield from {"cell": _cell, "task": _task, "metric": _metric}[component.kind](component)
+    cls = component.cls
+    if cls.reference:
+        yield "Reference", _text(cls.reference)
+    yield (
+        "Where it comes from",
+        pairs(
+            {
+                "version": component.version,
+                "package": f"{component.distribution} {component.distribution_version}",
+                "plugin": component.plugin,
+                "module": component.module,
+                "source": component.source[:12],
+            }
+        ),
+    )
+
+
+def _cell(component: Component) -> Iterator[Section]:
+    cls = component.cls
+    yield "Equations", _text(cls.equations)
+    if cls.card:
+        yield "Identity card", pairs(cls.card)
+    yield from _options(cls)
+    layer = _asked(component, lambda: cls().torch_layer())
+    name = None if layer is None else layer.kind.partition("_")[0]
+    yield (
+        "Equal layer of torch, with the default options",
+        _text("none" if layer is None else f"torch.nn.{name} ({layer.kind})"),
+    )
+
+
+def _task(component: Component) -> Iterator[Section]:
+    cls = component.cls
+    yield from _options(cls)
+    yield (
+        "Task",
+        pairs(
+            {
+                "pattern": cls.pattern,
+                "causal": "yes" if cls.causal else "no",
+                "metrics": ", ".join(cls.metrics),
+            }
+        ),
+    )
+    yield "With the default options", pairs(_asked(component, lambda: _setting(cls())))
+
+
+def _setting(task: Task) -> dict[str, str]:
+    anchors = task.anchors
+    return {
+        "steps": str(task.sequence_length),
+        "inputs": str(task.inputs),
+        "targets": str(task.targets),
+        f"chance ({task.metrics[0]})": f"{anchors.chance:.4g}",
+        "trivial predictor": f"{anchors.trivial:.4g}",
+        "oracle": "none" if anchors.oracle is None else f"{anchors.oracle:.4g}",
+        "solved from": f"{anchors.solved:.4g}",
+        "shortest path, forward": f"{task.shortest_path(bidirectional=False):.4g} steps",
+        "shortest path, bidirectional": f"{task.shortest_path(bidirectional=True):.4g} steps",
+    }
+
+
+def _metric(component: Component) -> Iterator[Section]:
+    cls = component.cls
+    yield (
+        "Metric",
+        pairs(
+            {
+                "better": "larger" if cls.direction == "max" else "smaller",
+                "range": _range(cls.low, cls.high) or "any number",
+                "measures": "a finished run"
+                if issubclass(cls, OutcomeMetric)
+                else "predictions and targets",
+            }
+        ),
+    )
+
+
+def _options(cls: type[Cell | Task]) -> Iterator[Section]:
+    if cls.options:
+        headings = ["option", "default", "values", "search", "meaning"]
+        rows = [
+            [name, str(each.default), _values(each), _space(each.search), each.help]
+            for name, each in cls.options.items()
+        ]
+        if issubclass(cls, Cell):
+            headings.insert(-1, "kind")
+            for row, each in zip(rows, cls.options.values(), strict=True):
+                row.insert(-1, "numeric" if each.numeric else "structural")
+        yield "Options", table(headings, rows)
+
+
+def _values(option: Option) -> str:
+    if option.choices:
+        return ", ".join(map(str, option.choices))
+    if isinstance(option.default, bool):
+        return "true, false"
+    return _range(option.low, option.high) or "any"
+
+
+def _space(space: Space | None) -> str:
+    if space is None:
+        return "none"
+    if isinstance(space, Choice):
+        return ", ".join(map(str, space.values))
+    return f"{'log ' * isinstance(space, LogBetween)}{space.low:g} … {space.high:g}"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low:g} … {high:g}"
+    if low is not None:
+        return f"≥ {low:g}"
+    return "" if high is None else f"≤ {high:g}"
+
+
+def _asked(component: Component, ask: Callable[[], Answer]) -> Answer:
+    """Return what a plugin's code answers, and name the plugin if it raises.
+
+    Raises:
+        PluginError: it raised.
+    """
+    try:
+        return ask()
+    except Exception as error:
+        raise PluginError(
+            f"{component.title} of plugin `{component.plugin}` ({component.distribution} "
+            f"{component.distribution_version}) raises {type(error).__name__}: {error}"
+        ) from error
+
+
+def _text(text: str | None) -> Text:
+    return Text(inspect.cleandoc(text or "no description"))

@@ -1,0 +1,11 @@
+"""The environment variables that rnnbench reads."""
+
+from __future__ import annotations
+
+import os
+
+
+def disabled_plugins() -> frozenset[str]:
+    """Return the plugins and packages that RNNBENCH_DISABLE_PLUGINS names, split at commas."""
+    names = os.environ.get("RNNBENCH_DISABLE_PLUGINS", "").split(",")
+    return frozenset(name.strip() for name in names if name.strip())

@@ -1,0 +1,69 @@
+"""`rnnbench list`: the names a suite can use, and the suites in ./suites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rnnbench.cli.console import console, table
+from rnnbench.cli.environment import disabled_plugins
+
+SUITES = Path("suites")
+
+
+class Names(StrEnum):
+    """What can be listed."""
+
+    cells = "cells"
+    tasks = "tasks"
+    metrics = "metrics"
+    suites = "suites"
+
+
+def command(kind: Names) -> None:
+    """List cells, tasks, metrics or suites.
+
+    Cells, tasks and metrics come from installed plugins, suites from the folder ./suites.
+    """
+    out = console()
+    if kind is Names.suites:
+        suites = tuple(_suites())
+        out.print(
+            table(("suite", "file", "question"), suites) if suites else "no suites in ./suites"
+        )
+        return
+    from rnnbench.registry import load_registry
+
+    registry = load_registry(disabled_plugins())
+    components = {
+        Names.cells: registry.cells,
+        Names.tasks: registry.tasks,
+        Names.metrics: registry.metrics,
+    }[kind].values()
+    out.print(
+        table(
+            (kind.removesuffix("s"), "package", "summary"),
+            ((each.name, each.distribution, each.summary) for each in components),
+        )
+    )
+    failed = sum(plugin.status == "failed" for plugin in registry.plugins)
+    if failed:
+        out.print(f"\n{failed} of the plugins failed to load; see `rnnbench plugins`.")
+
+
+def _suites() -> Iterator[tuple[str, str, str]]:
+    """Yield name, file and question of each suite; of one that cannot be read, the reason."""
+    for path in sorted(SUITES.glob("*.yaml")):
+        try:
+            suite = YAML(typ="safe").load(path)
+        except (YAMLError, UnicodeDecodeError, OSError) as error:
+            yield path.stem, str(path), f"cannot be read: {error}"
+            continue
+        if isinstance(suite, dict):
+            yield str(suite.get("suite", path.stem)), str(path), str(suite.get("question", ""))
+        else:
+            yield path.stem, str(path), "cannot be read: no keys"
