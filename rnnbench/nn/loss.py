@@ -38,8 +38,10 @@ def valid_mask(batch: Batch, task: Task) -> Tensor | None:
 
     None means all of them; so it is for many-to-one, which has one target a sequence.
     """
-    if task.pattern == "many-to-one" or batch.lengths is None:
-        return None if task.pattern == "many-to-one" else batch.mask
+    if task.pattern == "many-to-one":
+        return None
+    if batch.lengths is None:
+        return batch.mask
     real = within(batch.lengths, len(batch.inputs))
     return real if batch.mask is None else real & batch.mask
 
