@@ -7,6 +7,7 @@ import importlib
 import inspect
 import traceback
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -94,11 +95,18 @@ class Loaded:
 
 def announce(entry_point: EntryPoint) -> PluginStatus:
     """Describe a plugin before it is loaded."""
-    try:
-        distribution = (entry_point.dist.name, entry_point.dist.version)  # type: ignore[union-attr]  # caught below
-    except Exception:  # noqa: BLE001  a damaged installation may not take the others down
-        distribution = ("unknown package", "?")
-    return PluginStatus(entry_point.name, entry_point.value, *distribution, status="loaded")
+    name = version = None
+    if entry_point.dist is not None:
+        # without METADATA some versions of Python answer None and others raise
+        with suppress(Exception):
+            name, version = entry_point.dist.name, entry_point.dist.version
+    return PluginStatus(
+        name=entry_point.name,
+        module=entry_point.value,
+        distribution=name or "unknown package",
+        version=version or "?",
+        status="loaded",
+    )
 
 
 def load(status: PluginStatus, entry_point: EntryPoint, everyone: Iterable[PluginStatus]) -> Loaded:
