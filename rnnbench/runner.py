@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,15 +16,20 @@ from rnnbench.study import Study
 
 @dataclass(frozen=True)
 class Count:
-    """How many members are done, failed and expected, skipped ones left out.
+    """How many members are done and failed, and how many of each study are left.
 
-    `expected` is exact once every study has frozen its choice; before, equal configurations may
-    still turn out to need less.
+    Skipped ones are left out. `left` goes by (architecture, setting); it is exact once a study has
+    frozen its choice, before that equal configurations may still turn out to need less.
     """
 
     done: int
     failed: int
-    expected: int
+    left: Mapping[tuple[str, str], int]
+
+    @property
+    def expected(self) -> int:
+        """How many there will be."""
+        return self.done + sum(self.left.values())
 
 
 @dataclass(frozen=True)
@@ -78,15 +84,15 @@ class Campaign:
     @property
     def count(self) -> Count:
         """Count members by the studies that need them."""
-        due = [ask for ask in self.asks if not ask.skipped]
-        ended = [self.finished[a.member.key] for a in due if a.member.key in self.finished]
-        return Count(
-            done=len(ended),
-            failed=sum(one.status in FAILURES for one in ended),
-            expected=sum(
-                _expected(study, asks) for study, asks in zip(self.studies, self._asks, strict=True)
-            ),
-        )
+        done, failed = 0, 0
+        left: Counter[tuple[str, str]] = Counter()
+        for study, asks in zip(self.studies, self._asks, strict=True):
+            keys = [ask.member.key for ask in asks if not ask.skipped]
+            ended = [self.finished[key] for key in keys if key in self.finished]
+            done += len(ended)
+            failed += sum(one.status in FAILURES for one in ended)
+            left[study.architecture, study.setting] += _expected(study, asks) - len(ended)
+        return Count(done, failed, left)
 
 
 def _expected(study: Study, asks: list[Ask]) -> int:

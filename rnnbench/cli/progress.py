@@ -7,10 +7,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from statistics import fmean
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from rnnbench.member import FAILURES
 from rnnbench.protocol import Ask
-from rnnbench.runner import Count, Ended, Event, Launched
+from rnnbench.runner import Campaign, Count, Ended, Event, Launched
 
 HEARTBEAT_SECONDS = 60.0
 """Without a terminal, how long a run may be silent."""
@@ -50,10 +51,9 @@ class Clock:
         self._workers = max(workers, 1)
         self._now = now
         self._started = now()
-        self._first = count.done
         self.count = count
         self._running: dict[str, tuple[Ask, float]] = {}
-        self._took: dict[str, list[float]] = defaultdict(list)
+        self._took: dict[tuple[str, str], list[float]] = defaultdict(list)
 
     @property
     def elapsed(self) -> float:
@@ -73,17 +73,19 @@ class Clock:
             return None
         _, since = self._running.pop(key)
         took = self._now() - since
-        self._took[event.ask.study.architecture].append(took)
+        self._took[event.ask.study.architecture, event.ask.study.setting].append(took)
         self.count = event.count
         return took
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end, if the members to come take as long as those seen; None: unknown."""
-        done = self.count.done - self._first
-        if done == 0:
+        """Seconds until the end, going by what members of each study took; None: unknown yet."""
+        if not self._took:
             return None
-        return self.elapsed / done * (self.count.expected - self.count.done)
+        means = {study: fmean(took) for study, took in self._took.items()}
+        usual = fmean(means.values())
+        work = sum(n * means.get(study, usual) for study, n in self.count.left.items())
+        return work / self._workers
 
 
 def place(ask: Ask) -> str:
@@ -150,10 +152,9 @@ class Lines:
         """Print a sign of life after a minute of silence."""
         if time.monotonic() - self._last >= HEARTBEAT_SECONDS:
             count = self._clock.count
+            left = span(self._clock.left)
             running = "; ".join(place(ask) for ask, _ in self._clock.running)
-            self._print(
-                f"alive  [{count.done:>4}/{count.expected}] left {span(self._clock.left)}  {running}"
-            )
+            self._print(f"alive  [{count.done:>4}/{count.expected}] left {left}  {running}")
 
     def _print(self, text: str) -> None:
         self._out.print(f"{time.strftime('%H:%M:%S')} {text}", soft_wrap=True)
@@ -161,13 +162,12 @@ class Lines:
 
 
 class View:
-    """A live view: studies with their trials and runs, what is running, a bar with the time left."""
+    """A live view: the studies, what is running, a bar with the time left."""
 
-    def __init__(self, clock: Clock, out: Console, asks: Callable[[], list[Ask]]) -> None:
+    def __init__(self, clock: Clock, out: Console, campaign: Campaign) -> None:
         self._clock = clock
-        self._asks = asks
+        self._campaign = campaign
         self._latest = ""
-        self._ended: dict[str, str] = {}
         self._bar = Progress(
             TextColumn("members"),
             BarColumn(bar_width=None),
@@ -195,10 +195,8 @@ class View:
     def show(self, event: Event) -> None:
         """Redraw with the event taken in."""
         self._clock.take(event)
-        if isinstance(event, Ended):
-            self._ended[event.ask.member.key] = event.finished.status
-            if event.finished.status in FAILURES:
-                self._latest = f"✕ {place(event.ask)}  {outcome(event)}"
+        if isinstance(event, Ended) and event.finished.status in FAILURES:
+            self._latest = f"✕ {place(event.ask)}  {outcome(event)}"
         self.tick()
 
     def tick(self) -> None:
@@ -214,7 +212,7 @@ class View:
         running = Table.grid(padding=(0, 2))
         for ask, seconds in self._clock.running:
             running.add_row("running", place(ask), span(seconds))
-        parts = [self._studies(), running, self._bar]
+        parts: list[RenderableType] = [self._studies(), running, self._bar]
         if self._latest:
             parts.insert(2, Text(self._latest, style="red", no_wrap=True))
         self._live.update(Group(*parts), refresh=True)
@@ -223,12 +221,12 @@ class View:
         """Return the matrix of architectures and settings: members done of those known so far."""
         known: dict[tuple[str, str], list[str]] = defaultdict(list)
         running = {ask.member.key for ask, _ in self._clock.running}
-        settings: dict[str, None] = {}
-        for ask in self._asks():
-            settings[ask.study.setting] = None
-            place = (ask.study.architecture, ask.study.setting)
-            state = "skipped" if ask.skipped else self._ended.get(ask.member.key, "")
-            known[place].append("running" if ask.member.key in running else state)
+        for ask in self._campaign.asks:
+            key, study = ask.member.key, ask.study
+            finished = self._campaign.finished.get(key)
+            state = "running" if key in running else finished.status if finished else ""
+            known[study.architecture, study.setting].append("skipped" if ask.skipped else state)
+        settings = dict.fromkeys(setting for _, setting in known)
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("")
         for setting in settings:
@@ -251,9 +249,9 @@ def _cell(states: list[str]) -> Text:
     return text
 
 
-def display(clock: Clock, asks: Callable[[], list[Ask]]) -> Display:
+def display(clock: Clock, campaign: Campaign) -> Display:
     """Return the live view where stderr is a terminal, plain lines elsewhere."""
     # FORCE_COLOR makes rich call a pipe a terminal; the system knows better
     terminal = sys.stderr.isatty()
     out = Console(stderr=True, markup=False, highlight=False, emoji=False, force_terminal=terminal)
-    return View(clock, out, asks) if terminal else Lines(clock, out)
+    return View(clock, out, campaign) if terminal else Lines(clock, out)
