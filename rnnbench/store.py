@@ -60,8 +60,12 @@ class Store:
         except filelock.Timeout:
             who = holder.read_text() if holder.exists() else "another process"
             raise StoreError(f"{self.folder} is in use by {who}; wait for it or stop it") from None
-        write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()}")
-        self._database = _opened(self.folder / "store.sqlite", self.folder)
+        try:
+            write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()}")
+            self._database = _opened(self.folder / "store.sqlite", self.folder)
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(
