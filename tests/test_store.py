@@ -76,9 +76,8 @@ def test_a_process_killed_while_it_holds_the_folder_leaves_it_free(tmp_path: Pat
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
-    (tmp_path / "store.sqlite").write_bytes(
-        b"not a database, but long enough to be looked at " * 40
-    )
+    broken = tmp_path / "store.sqlite"
+    broken.write_bytes(b"not a database, but long enough to be looked at " * 40)
     with pytest.raises(StoreError, match=r"store\.sqlite cannot be read as a store"):
         Store(tmp_path).__enter__()
     broken.unlink()
