@@ -1,0 +1,94 @@
+"""Does a score hold as sequences grow? One panel a task that was run at several lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from rnnbench.plots.canvas import COLUMNS, Drawing, Omitted, draw_anchors, draw_series
+from rnnbench.results import Results
+from rnnbench.standings import Standings, unit_name
+from rnnbench.statistics import mean_interval
+
+_ID, _TITLE = "score_by_length", "Score against length"
+
+
+def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
+    """Draw the mean test score of finished runs against sequence length."""
+    settings = results.manifest["settings"]
+    architectures = list(results.manifest["architectures"])
+    families: dict[str, list[str]] = {}
+    for name, entry in settings.items():
+        others = {k: v for k, v in entry["options"].items() if k != "length"}
+        title = entry["task"] + "".join(f", {k} {v}" for k, v in others.items())
+        families.setdefault(title, []).append(name)
+    families = {
+        title: sorted(names, key=lambda name: settings[name]["sequence_length"])
+        for title, names in families.items()
+        if len({settings[name]["sequence_length"] for name in names}) > 1
+    }
+    if not families:
+        return Omitted(_ID, _TITLE, "every task was run at one length only")
+    panels = {}
+    failures: dict[tuple[str, str], str] = {}
+    for title, names in families.items():
+        rows = []
+        for architecture in architectures:
+            for name in names:
+                standing = gathered[architecture, name]
+                interval = mean_interval(np.asarray(standing.survivors))
+                if standing.failed:
+                    failures[architecture, name] = f"✕{standing.failed}/{standing.runs}"
+                if interval.n:
+                    length = settings[name]["sequence_length"]
+                    bounds = (interval.estimate, interval.low, interval.high, interval.n)
+                    rows.append((name, architecture, length, *bounds))
+        if rows:
+            panels[title] = pd.DataFrame(rows, columns=COLUMNS)
+    if not panels:
+        return Omitted(_ID, _TITLE, "no run on a task with several lengths has finished")
+
+    def panel(axes: Axes, title: str, data: pd.DataFrame) -> None:
+        names = families[title]
+        for index, architecture in enumerate(architectures):
+            draw_series(axes, data[data["architecture"] == architecture], index)
+        for row in data.itertuples():
+            mark = failures.get((str(row.architecture), str(row.setting)))
+            if mark:
+                axes.annotate(
+                    mark,
+                    (float(str(row.x)), float(str(row.mean))),
+                    xytext=(0, 5),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                    color="#8a4b00",
+                )
+        lengths = [settings[name]["sequence_length"] for name in names]
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("sequence length (steps)")
+        draw_anchors(axes, settings[names[0]], data)
+
+    unit = unit_name(results)
+    return Drawing(
+        _ID,
+        _TITLE,
+        f"Mean test score of the runs that finished; band: 95 % t interval over "
+        f"{_count(panels)} {unit}{'es' if unit == 'search' else 's'}, none where fewer than three "
+        "finished. ✕ n/m: n of m runs failed and are left out of the mean. Dashed: the trivial "
+        "predictor of the shortest length. Length on a logarithmic axis.",
+        pd.concat(panels.values(), ignore_index=True),
+        panels,
+        panel,
+        architectures,
+    )
+
+
+def _count(panels: dict[str, pd.DataFrame]) -> str:
+    numbers = {int(n) for data in panels.values() for n in data["n"]}
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,0 +1,259 @@
+"""A summary and its figures to the words of a report, the same for page and Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from rnnbench.comparisons import OVERALL, Comparison
+from rnnbench.plots import Figure, Omitted
+from rnnbench.report.described import card, moment, provenance, search, setting
+from rnnbench.report.method import method
+from rnnbench.results import Results
+from rnnbench.statistics import Interval
+from rnnbench.summary import Entry, Row, Summary
+from rnnbench.trust import Edge, edges
+from rnnbench.wording import GAP, counted, half_width, number, p_value, percent, signed, span
+
+MOST_FAILURES = 200
+"""More failures than this are left to the tables beside the report."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a cell of the score table says.
+
+    solved  `4/5 solved`, shown before the mean where a task is of the solved-or-not kind
+    failed  `✕ 1/5`; the mean is then one over survivors
+    order   the number to sort by
+    """
+
+    mean: str
+    interval: str
+    solved: str
+    solved_first: bool
+    failed: str
+    among_best: bool
+    skipped: str
+    order: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed trial or run, as a reader would look for it."""
+
+    what: str
+    architecture: str
+    setting: str
+    status: str
+    update: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that a report says; templates only arrange it."""
+
+    results: Results
+    summary: Summary
+    headline: str
+    subtitle: str
+    figures: Mapping[str, Figure | Omitted]
+    marks: Mapping[tuple[str, str], Mark]
+    solve_rates: Mapping[tuple[str, str], str]
+    pairs: Sequence[Mapping[str, str]]
+    failures: Sequence[Failure]
+    failures_left_out: int
+    edges: Sequence[Edge]
+    settings: Sequence[Mapping[str, str]]
+    sizes: Mapping[tuple[str, str], str]
+    search: Sequence[tuple[str, str]]
+    cards: Mapping[str, Sequence[tuple[str, str]]]
+    provenance: Sequence[tuple[str, str]]
+    method: Sequence[str]
+    forest_caption: str
+    table_caption: str
+    quick: str
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of the results."""
+        return self.results.manifest
+
+
+def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitted]) -> Content:
+    """Put every number of a report into words, once."""
+    manifest = results.manifest
+    failures = _failures(results)
+    entries = [entry for row in summary.rows for entry in row.entries]
+    oracles = {name for name, entry in manifest["settings"].items() if entry["oracle"] is not None}
+    return Content(
+        results=results,
+        summary=summary,
+        headline=f"rnnbench report: {summary.suite}",
+        subtitle=_subtitle(manifest, summary),
+        figures={figure.id: figure for figure in figures},
+        marks={
+            (entry.architecture, entry.setting): _mark(entry, entry.setting in oracles)
+            for entry in entries
+        },
+        solve_rates={
+            (entry.architecture, entry.setting): _solve_rate(entry)
+            for entry in entries
+            if entry.solved is not None
+        },
+        pairs=[_pair(row) for row in summary.comparisons],
+        failures=failures[:MOST_FAILURES],
+        failures_left_out=max(0, len(failures) - MOST_FAILURES),
+        edges=edges(results),
+        settings=[setting(name, entry) for name, entry in manifest["settings"].items()],
+        sizes={
+            (architecture, setting): f"{size['parameters']:,} "
+            f"({signed_percent(float(size['mismatch']))}), {size['hidden']:,} hidden"
+            for architecture, sizes in manifest["sizes"].items()
+            for setting, size in sizes.items()
+        },
+        search=search(manifest),
+        cards={name: card(entry) for name, entry in manifest["architectures"].items()},
+        provenance=provenance(manifest),
+        method=method(results, summary),
+        forest_caption=_forest_caption(summary),
+        table_caption=_table_caption(summary),
+        quick="Quick budget: a try-out of the machinery, not evidence about architectures."
+        if summary.quick
+        else "",
+    )
+
+
+def signed_percent(share: float) -> str:
+    """Write a relative difference with its sign."""
+    return ("+" if share > 0 else "−" if share < 0 else "±") + percent(abs(share))
+
+
+def overall_text(row: Row) -> str:
+    """Write an overall score: `0.840 ± 0.012`."""
+    if math.isnan(row.overall.estimate):
+        return GAP
+    return f"{number(row.overall.estimate)} {half_width(row.overall)}".strip()
+
+
+def _subtitle(manifest: Mapping[str, Any], summary: Summary) -> str:
+    budget = manifest["budget"]
+    updates = budget["updates"]
+    training = "updates by task" if isinstance(updates, dict) else counted(updates, "update")
+    parts = [
+        " × ".join(
+            (
+                counted(len(summary.rows), "architecture"),
+                counted(len(summary.settings), "setting"),
+                counted(summary.seeds, "seed"),
+            )
+        ),
+        f"{budget['name']} budget: {training}, {counted(budget['trials'], 'trial')}",
+        *(f"{value:,} {name} each" for name, value in manifest["match"].items()),
+        moment(str(manifest["finished_at"])),
+        f"rnnbench {manifest['versions']['rnnbench']}",
+        f"run {manifest['run_id']}",
+    ]
+    return " · ".join(parts)
+
+
+def _mark(entry: Entry, solved_or_not: bool) -> Mark:
+    mean = entry.score.estimate
+    return Mark(
+        mean=number(mean) if entry.ok else GAP,
+        interval=half_width(entry.score),
+        solved=f"{entry.solved_count}/{entry.runs} solved" if entry.solved is not None else "",
+        solved_first=solved_or_not,
+        failed=f"✕ {entry.failed}/{entry.runs}" if entry.failed else "",
+        among_best=entry.among_best,
+        skipped=entry.skipped,
+        order="" if math.isnan(mean) else repr(mean),
+    )
+
+
+def _solve_rate(entry: Entry) -> str:
+    share = entry.solved
+    if share is None or math.isnan(share.low):
+        return GAP
+    bounds = f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
+    return f"{entry.solved_count}/{entry.runs} ({bounds})"
+
+
+def _pair(row: Comparison) -> dict[str, str]:
+    failed = [
+        f"{name} ✕ {count}/{runs}"
+        for name, count, runs in (
+            (row.architecture, row.failed, row.runs),
+            (row.reference, row.failed_reference, row.runs_reference),
+        )
+        if count
+    ]
+    return {
+        "setting": "overall (normalised)" if row.setting == OVERALL else row.setting,
+        "architecture": row.architecture,
+        "reference": row.reference,
+        "n": str(row.n),
+        "difference": signed(row.difference),
+        "interval": span(row.interval, sign=True) if row.n else GAP,
+        "raw": signed(row.raw),
+        "p": p_value(row.p).removeprefix("p ").removeprefix("= ") if row.n else GAP,
+        "p_holm": p_value(row.p_holm).removeprefix("p ").removeprefix("= ") if row.n else GAP,
+        "smallest_p": f"{row.smallest_p:.3g}" if row.n else GAP,
+        "verdict": row.verdict,
+        "overall": "yes" if row.setting == OVERALL else "",
+        "note": "; ".join([*failed, *([row.note] if row.note else [])]),
+    }
+
+
+def _failures(results: Results) -> list[Failure]:
+    found = []
+    for table, kind in ((results.runs, "run"), (results.trials, "trial")):
+        for row in table.to_dict("records"):
+            if row["status"] in ("ok", "skipped"):
+                continue
+            where = f"trial {row['trial']} ({row['phase']})" if kind == "trial" else "evaluation"
+            seed = f", seed {row['seed_index']}" if kind == "run" else ""
+            replicate = f", search {row['replicate']}" if row["replicate"] else ""
+            update = row["failed_update"]
+            found.append(
+                Failure(
+                    what=where + seed + replicate,
+                    architecture=str(row["architecture"]),
+                    setting=str(row["setting"]),
+                    status=str(row["status"]).replace("_", " "),
+                    update=GAP if pd.isna(update) else f"{int(update):,}",
+                    reason=str(row["reason"]) or GAP,
+                )
+            )
+    return found
+
+
+def _forest_caption(summary: Summary) -> str:
+    ranking = summary.ranking
+    return (
+        f"Mean normalised score over {counted(len(ranking.settings), 'setting')}: 0 is the trivial "
+        "predictor, 1 the oracle or a perfect score; failures count as 0. Line and ±: 95 % t "
+        f"interval over {ranking.units} {summary.unit}{_plural(summary, ranking.units)}. Band: a "
+        f"tie, decided by {summary.separation}. Rank: the ranks that these decisions allow."
+    )
+
+
+def _table_caption(summary: Summary) -> str:
+    return (
+        f"Mean test score ± half its 95 % t interval over {summary.unit}{_plural(summary, 2)}. "
+        "Shaded: not separable from the best of the setting by the 95 % interval of the paired "
+        "difference. ✕ n/m: n of m runs failed; the mean is then over the survivors, while "
+        "comparisons and the overall score count a failure as the trivial predictor. n.a.: does "
+        "not apply."
+    )
+
+
+def _plural(summary: Summary, count: int) -> str:
+    if count == 1:
+        return ""
+    return "es" if summary.unit == "search" else "s"

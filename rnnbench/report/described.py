@@ -1,0 +1,99 @@
+"""A manifest in words: the settings, the architectures, the search, and where it all ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnnbench.wording import GAP, counted, number
+
+
+def moment(iso: str) -> str:
+    """Write `2026-11-20T14:02:00Z` as `2026-11-20 14:02 UTC`."""
+    return f"{iso[:10]} {iso[11:16]} UTC" if len(iso) >= 16 else "not finished"
+
+
+def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    """Describe a setting: what it asks, how it is scored, and what is known beforehand."""
+    path = entry["path"]
+    return {
+        "name": name,
+        "task": str(entry["task"]),
+        "options": ", ".join(f"{option}={value}" for option, value in entry["options"].items()),
+        "summary": str(entry["summary"]),
+        "metric": f"{entry['metric'].replace('_', ' ')}, "
+        + ("higher is better" if entry["direction"] == "max" else "lower is better"),
+        "length": f"{entry['sequence_length']:,}",
+        "path": f"{path['forward']:g} / {path['bidirectional']:g}",
+        "pattern": str(entry["pattern"]) + (", causal" if entry["causal"] else ""),
+        "chance": number(float(entry["chance"])),
+        "trivial": number(float(entry["trivial"])),
+        "oracle": GAP if entry["oracle"] is None else number(float(entry["oracle"])),
+        "solved": ("≥ " if entry["direction"] == "max" else "≤ ") + number(float(entry["solved"])),
+    }
+
+
+def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say where the results come from: command, code, versions, machine."""
+    git, hardware = manifest["git"], manifest["hardware"]
+    code = "not under version control"
+    if git is not None:
+        code = str(git["commit"]) + (" with uncommitted changes" if git["dirty"] else ", clean")
+    memory = f"{hardware['memory_bytes'] / 2**30:.1f} GiB"
+    gpus = ", ".join(map(str, hardware["gpus"])) or "no GPU"
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    members = manifest["members"]
+    return [
+        ("command", str(manifest["command"])),
+        ("run", f"{manifest['run_id']}, {manifest['started_at']} to {manifest['finished_at']}"),
+        (
+            "trials and runs",
+            f"{members['asked']:,} asked for, {members['present']:,} present, "
+            f"{members['failed']:,} failed",
+        ),
+        ("code", code),
+        ("versions", versions),
+        (
+            "machine",
+            f"{hardware['cpu']}, {counted(hardware['cores'], 'core')}, {memory}, {gpus}, "
+            f"{hardware['system']}",
+        ),
+        ("workers", f"{manifest['workers']}"),
+        ("flags", ", ".join(f"{name}={value}" for name, value in manifest["flags"].items())),
+    ]
+
+
+def card(architecture: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say what an architecture is made of."""
+    options = ", ".join(f"{name}={value}" for name, value in architecture["options"].items())
+    directions = "both directions" if architecture["bidirectional"] else "one direction"
+    return [
+        ("cell", f"{architecture['cell']}, version {architecture['version']}"),
+        ("options", options or "defaults"),
+        (
+            "stack",
+            f"{counted(architecture['layers'], 'layer')}, {directions}, "
+            f"dropout {architecture['dropout']:g}",
+        ),
+        ("reference", str(architecture["reference"]) or GAP),
+        *((str(term), str(text)) for term, text in architecture["card"].items()),
+    ]
+
+
+def search(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say how configurations were searched and trained."""
+    found, budget = manifest["search"], manifest["budget"]
+    updates = budget["updates"]
+    each = updates.items() if isinstance(updates, dict) else ()
+    training = ", ".join(f"{task} {count:,}" for task, count in each) or f"{updates:,}"
+    return [
+        ("budget", f"{budget['name']}: {training} updates, {counted(budget['seeds'], 'seed')}"),
+        (
+            "search",
+            f"{found['sampler']}, {counted(budget['trials'], 'trial')} in generations of "
+            f"{found['generation']}, the best {budget['confirm']} confirmed; "
+            f"{counted(found['replicates'], 'search', 'searches')} each",
+        ),
+        *((f"space: {name}", str(text)) for name, text in found["space"].items()),
+        *((f"training: {name}", str(value)) for name, value in manifest["training"].items()),
+    ]

@@ -1,0 +1,44 @@
+"""A report's content as Markdown, for pull requests and terminals."""
+
+from __future__ import annotations
+
+import re
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rnnbench.report.content import Content, overall_text
+
+_SPECIAL = re.compile(r"([\\`*\[\]|#])")
+
+
+def escape(text: object) -> str:
+    """Keep a user's text from being read as Markdown or HTML; `Markup` passes as it is."""
+    if isinstance(text, Markup):
+        return str(text)
+    flat = " ".join(str(text).split())
+    return _SPECIAL.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;"))
+
+
+def code(text: str) -> Markup:
+    """Fence text that must stand as it is, whatever backticks it holds."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Markup(f"{fence}text\n{text}\n{fence}")  # noqa: S704  a fence makes it inert
+
+
+def markdown(content: Content) -> str:
+    """Render report.md."""
+    environment = Environment(  # noqa: S701  Markdown has its own escaping: finalize
+        loader=PackageLoader("rnnbench.report"),
+        undefined=StrictUndefined,
+        finalize=escape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["code"] = code
+    environment.filters["overall"] = overall_text
+    return environment.get_template("report.md.j2").render(
+        content=content, summary=content.summary, manifest=content.manifest
+    )

@@ -1,0 +1,44 @@
+"""What was done to the numbers, in a few sentences."""
+
+from __future__ import annotations
+
+from rnnbench.results import Results
+from rnnbench.standings import replicated
+from rnnbench.statistics import EXACT_UP_TO
+from rnnbench.summary import Summary
+from rnnbench.wording import counted
+
+
+def method(results: Results, summary: Summary) -> tuple[str, ...]:
+    """State the protocol and every rule that turned runs into the report's numbers."""
+    manifest = results.manifest
+    search = manifest["search"]
+    contrasts = len(manifest["primary_contrasts"])
+    trials = counted(manifest["budget"]["trials"], "trial")
+    unit = (
+        "Searches were repeated, so the search is the unit: seeds are averaged within it first."
+        if replicated(results)
+        else "There was one search per architecture and setting, so intervals show how training "
+        "varies, not how a second search would end."
+    )
+    return (
+        f"Each architecture was tuned on each setting with {trials} ({search['sampler']}) on "
+        "training and validation data; the chosen configuration was frozen and trained again on "
+        "fresh seeds, and only then was test data read. Test sets are fixed per setting. Seeds "
+        "give all architectures the same data in the same order.",
+        unit,
+        "Normalised score: (score − trivial) / (oracle − trivial). Where no oracle exists, the "
+        "best value of the metric stands in for it. Clipped below at 0: a user can always fall "
+        "back on the trivial predictor.",
+        "A failed run, and one worse than the trivial predictor, counts as the trivial predictor "
+        "in every comparison and in the overall score. Means per setting are over finished runs "
+        "and marked where some failed. Pairs that do not apply are skipped and never counted.",
+        "Intervals are Student's t at 95 %, from three values on; shares of solved runs have "
+        "Wilson intervals. Comparisons pair runs of the same seed: mean difference with its t "
+        f"interval, and a two-sided sign-flip test, exact up to {EXACT_UP_TO} pairs, by 100,000 "
+        "random sign patterns beyond. p values are corrected by Holm over the "
+        f"{counted(contrasts, 'primary contrast')} on all settings, the overall rows over "
+        "themselves. Better or worse needs the corrected test and the interval to agree.",
+        f"Order and ties are decided by {summary.separation}. An architecture starts a lower "
+        "group only if it is separated from every member of the group above.",
+    )

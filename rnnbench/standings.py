@@ -1,0 +1,147 @@
+"""Evaluation runs to one standing per architecture and setting: what every comparison starts from.
+
+Two rules make failures and useless models comparable. A failed run counts as the trivial
+predictor; so does one that scores below it, since a user can always fall back on it. The
+normalised score is (score − trivial) / (oracle − trivial): 0 is the trivial predictor, 1 the
+oracle, or the best value the metric can take where there is no oracle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from rnnbench.results import Results
+
+Unit = tuple[int, ...]
+"""What is paired: (replicate, seed), or (replicate,) where searches were repeated."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What one architecture reached on one setting.
+
+    survivors   scores of the runs that finished (of each search, where searches were repeated)
+    counted     score per unit with failures as trivial, in the metric's own units
+    normalised  the same from 0 (trivial) to 1 (oracle)
+    runs        runs that are present, without skipped ones
+    solved      runs that reached the task's threshold; None where none was asked to
+    skipped     why the pair does not apply; "" where it does
+    """
+
+    architecture: str
+    setting: str
+    survivors: tuple[float, ...]
+    counted: Mapping[Unit, float]
+    normalised: Mapping[Unit, float]
+    runs: int
+    failed: int
+    solved: int | None
+    skipped: str
+
+    @property
+    def ok(self) -> int:
+        """How many runs finished."""
+        return self.runs - self.failed
+
+
+Standings = dict[tuple[str, str], Standing]
+"""Standings by (architecture, setting), for every pair that the suite asks for."""
+
+
+def sign(setting: Mapping[str, Any]) -> int:
+    """Return 1 where a larger score is better, −1 where a smaller one is."""
+    return 1 if setting["direction"] == "max" else -1
+
+
+def ceiling(setting: Mapping[str, Any]) -> float:
+    """Return the score that normalises to 1: the oracle's, else the best the metric can take."""
+    if setting["oracle"] is not None:
+        return float(setting["oracle"])
+    return 1.0 if setting["direction"] == "max" else 0.0
+
+
+def no_worse_than_trivial(score: float, setting: Mapping[str, Any]) -> float:
+    """Return the score that counts: the trivial predictor's for NaN and for anything worse."""
+    trivial = float(setting["trivial"])
+    if math.isnan(score):
+        return trivial
+    return max(score, trivial) if setting["direction"] == "max" else min(score, trivial)
+
+
+def normalise(score: float, setting: Mapping[str, Any]) -> float:
+    """Return (score − trivial) / (oracle − trivial), at least 0; 0 where nothing can be gained."""
+    trivial = float(setting["trivial"])
+    span = ceiling(setting) - trivial
+    return (no_worse_than_trivial(score, setting) - trivial) / span if span else 0.0
+
+
+def replicated(results: Results) -> bool:
+    """Whether searches were repeated, so that the search is the unit of the statistics."""
+    return int(results.manifest["search"]["replicates"]) >= 2
+
+
+def unit_name(results: Results) -> str:
+    """Name what intervals are taken over."""
+    return "search" if replicated(results) else "seed"
+
+
+def standings(results: Results) -> Standings:
+    """Gather the runs of every architecture on every setting that the manifest names."""
+    manifest = results.manifest
+    by_pair: dict[tuple[str, str], list[dict[str, Any]]] = {
+        (architecture, setting): []
+        for architecture in manifest["architectures"]
+        for setting in manifest["settings"]
+    }
+    for row in results.runs.to_dict("records"):
+        by_pair[str(row["architecture"]), str(row["setting"])].append(
+            {str(name): value for name, value in row.items()}
+        )
+    repeated = replicated(results)
+    return {
+        (architecture, setting): _standing(
+            architecture, setting, manifest["settings"][setting], rows, repeated
+        )
+        for (architecture, setting), rows in by_pair.items()
+    }
+
+
+def _standing(
+    architecture: str,
+    name: str,
+    setting: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    repeated: bool,
+) -> Standing:
+    asked = [row for row in rows if row["status"] != "skipped"]
+    survivors: dict[Unit, list[float]] = {}
+    counted: dict[Unit, list[float]] = {}
+    normalised: dict[Unit, list[float]] = {}
+    for row in sorted(asked, key=lambda row: (row["replicate"], row["seed_index"])):
+        unit = (row["replicate"],) if repeated else (row["replicate"], row["seed_index"])
+        score = float(row["score"]) if row["status"] == "ok" else math.nan
+        counted.setdefault(unit, []).append(no_worse_than_trivial(score, setting))
+        normalised.setdefault(unit, []).append(normalise(score, setting))
+        if row["status"] == "ok":
+            survivors.setdefault(unit, []).append(score)
+    known = [row["solved"] for row in asked if not pd.isna(row["solved"])]
+    return Standing(
+        architecture=architecture,
+        setting=name,
+        survivors=tuple(_mean(scores) for scores in survivors.values()),
+        counted={unit: _mean(scores) for unit, scores in counted.items()},
+        normalised={unit: _mean(scores) for unit, scores in normalised.items()},
+        runs=len(asked),
+        failed=sum(row["status"] != "ok" for row in asked),
+        solved=sum(map(bool, known)) if known else None,
+        skipped=next((str(r["reason"]) for r in rows if r["status"] == "skipped"), ""),
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)

@@ -1,0 +1,188 @@
+"""Results to the checks a careful reader makes before believing them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rnnbench.ranking import Ranking
+from rnnbench.results import Results
+from rnnbench.standings import Standings, replicated, unit_name
+from rnnbench.wording import counted, listed, percent
+
+TOLERATED_MISMATCH = 0.05
+"""Sizes further than this from the matched one are called unequal."""
+
+EDGE = 0.05
+"""An optimum within this share of a range's width from its end counts as at the edge."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that holds, or that a reader must know; `section` is where to read on."""
+
+    ok: bool
+    text: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A frozen hyperparameter at an end of its search range: a better one may lie beyond."""
+
+    architecture: str
+    setting: str
+    replicate: int
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Check, ...]:
+    """Check fairness and soundness; what deserves doubt comes first."""
+    found = (
+        *_progress(results),
+        _failures(gathered),
+        _seeds(results, ranking),
+        _parameters(results),
+        _tuning(results),
+        *_edges(results),
+        Check(True, "same data in the same order per seed", "method"),
+        _code(results),
+        *_versions(results),
+    )
+    return tuple(sorted(found, key=lambda check: check.ok))
+
+
+def edges(results: Results) -> tuple[Edge, ...]:
+    """Find the frozen configurations that lie at an end of a searched range."""
+    if results.trials.empty:
+        return ()
+    frozen = results.trials[results.trials["frozen"] & (results.trials["phase"] == "search")]
+    rows = frozen.to_dict("records")
+    return tuple(
+        Edge(
+            str(row["architecture"]),
+            str(row["setting"]),
+            int(row["replicate"]),
+            name,
+            float(row[f"hp_{name}"]),
+            low,
+            high,
+        )
+        for name, text in results.manifest["search"]["space"].items()
+        if f"hp_{name}" in results.trials and (bounds := _range(str(text)))
+        for low, high, log in [bounds]
+        for row in rows
+        if _at_edge(float(row[f"hp_{name}"]), low, high, log)
+    )
+
+
+def searched(results: Results) -> Counter[tuple[str, str]]:
+    """Count the search trials of each architecture and setting."""
+    if results.trials.empty:
+        return Counter()
+    search = results.trials[results.trials["phase"] == "search"]
+    return Counter(zip(search["architecture"], search["setting"], strict=True))
+
+
+def _range(text: str) -> tuple[float, float, bool] | None:
+    """Read `log 1e-4 … 3e-2` or `0 … 5`; a choice has no edges."""
+    match = re.fullmatch(r"(log )?\s*([-+.\de]+)\s*…\s*([-+.\de]+)", text.strip())
+    return (float(match[2]), float(match[3]), bool(match[1])) if match else None
+
+
+def _at_edge(value: float, low: float, high: float, log: bool) -> bool:
+    if log:
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    margin = EDGE * (high - low)
+    return value <= low + margin or value >= high - margin
+
+
+def _progress(results: Results) -> Iterator[Check]:
+    members: Mapping[str, int] = results.manifest["members"]
+    if results.manifest["quick"]:
+        yield Check(False, "quick budget: a try-out, not evidence", "settings")
+    if members["present"] < members["asked"]:
+        text = f"{members['present']:,} of {members['asked']:,} trials and runs present"
+        yield Check(False, text, "provenance")
+
+
+def _failures(gathered: Standings) -> Check:
+    failed = sum(standing.failed for standing in gathered.values())
+    runs = sum(standing.runs for standing in gathered.values())
+    if not failed:
+        return Check(True, f"none of {counted(runs, 'run')} failed", "failures")
+    return Check(False, f"{failed:,} of {counted(runs, 'run')} failed, counted as 0", "failures")
+
+
+def _seeds(results: Results, ranking: Ranking) -> Check:
+    unit = unit_name(results) + ("es" if replicated(results) else "s")
+    if ranking.by_test:
+        return Check(True, f"{ranking.units} {unit}, enough to test every pair", "method")
+    needed = f"{ranking.units_needed} needed to test every pair"
+    return Check(False, f"{ranking.units} {unit}; {needed}", "method")
+
+
+def _parameters(results: Results) -> Check:
+    match = results.manifest["match"]
+    mismatch = max(
+        (
+            abs(float(size["mismatch"]))
+            for sizes in results.manifest["sizes"].values()
+            for size in sizes.values()
+        ),
+        default=0.0,
+    )
+    what = listed([f"{value:,} {name}" for name, value in match.items()])
+    if mismatch > TOLERATED_MISMATCH:
+        return Check(False, f"sizes differ from {what} by up to {percent(mismatch)}", "settings")
+    return Check(True, f"same size: {what} (within {percent(mismatch)})", "settings")
+
+
+def _tuning(results: Results) -> Check:
+    numbers = set(searched(results).values())
+    if not numbers:
+        return Check(False, "no tuning: hyperparameters fixed by the suite", "tuning")
+    if len(numbers) > 1:
+        text = f"unequal tuning: {min(numbers)} to {max(numbers)} trials"
+        return Check(False, text, "tuning")
+    (number,) = numbers
+    return Check(True, f"same tuning: {counted(number, 'trial')} each", "tuning")
+
+
+def _edges(results: Results) -> Iterator[Check]:
+    found = edges(results)
+    if found:
+        studies = len(searched(results)) * int(results.manifest["search"]["replicates"])
+        at = len({(edge.architecture, edge.setting, edge.replicate) for edge in found})
+        yield Check(
+            False, f"optimum at an edge of the space in {at} of {studies} searches", "tuning"
+        )
+
+
+def _code(results: Results) -> Check:
+    git = results.manifest["git"]
+    if git is None:
+        return Check(False, "code not under version control", "provenance")
+    commit = str(git["commit"])[:12]
+    if git["dirty"]:
+        return Check(False, f"uncommitted changes on top of {commit}", "provenance")
+    return Check(True, f"code at commit {commit}", "provenance")
+
+
+def _versions(results: Results) -> Iterator[Check]:
+    for package in ("rnnbench", "torch"):
+        column = f"{package}_version"
+        used = {
+            str(version)
+            for table in (results.trials, results.runs)
+            if column in table
+            for version in table[column]
+        }
+        if len(used) > 1:
+            yield Check(False, f"rows from {package} {listed(sorted(used))}", "provenance")

@@ -1,0 +1,197 @@
+"""A ranking to the sentences a reader may quote, by fixed templates and never by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from rnnbench.comparisons import OVERALL, Comparison
+from rnnbench.ranking import Ranking
+from rnnbench.results import Results
+from rnnbench.standings import Standings, replicated
+from rnnbench.statistics import FEWEST, Interval, seeds_needed, smallest_p
+from rnnbench.wording import counted, listed, p_value, signed, span
+
+Kind = Literal[
+    "SEPARATED", "AHEAD", "TIED", "UNDERPOWERED", "NOTHING_LEARNED", "FAILED", "UNRANKED"
+]
+"""Which template made the verdict; AHEAD leads by interval where seeds are too few for a test."""
+
+
+def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Kind, str]:
+    """Say who leads, by how much and how surely, or that the data cannot tell."""
+    runs = sum(standing.runs for standing in gathered.values())
+    failed = sum(standing.failed for standing in gathered.values())
+    if runs and runs == failed:
+        return "FAILED", f"Nothing to compare: all {counted(runs, 'run')} failed."
+    if len(ranking.places) < 2:
+        return "UNRANKED", _unranked(runs, ranking)
+    first, second = ranking.places[:2]
+    if first.score.estimate <= 0:
+        return (
+            "NOTHING_LEARNED",
+            "No architecture did better than the trivial predictor, so there is no order to give.",
+        )
+    gap = ranking.differences[first.architecture, second.architecture]
+    names = [place.architecture for place in ranking.leaders]
+    if ranking.units < FEWEST:
+        return (
+            "UNDERPOWERED",
+            f"Too few seeds to tell: {first.architecture} scores {signed(gap.estimate)} above "
+            f"{second.architecture} on {counted(ranking.units, _unit(results), _units(results))}, "
+            f"and an interval needs {FEWEST}.",
+        )
+    if len(names) > 1:
+        last = ranking.differences[names[0], names[-1]]
+        lead = "All tie" if len(names) == len(ranking.places) else f"{listed(names)} lead"
+        ends = "" if len(names) == 2 else f" from {names[0]} to {names[-1]}"
+        return (
+            "TIED",
+            f"{lead}; these data cannot order them "
+            f"(difference{ends} {signed(last.estimate)}, {_bounds(last)}).",
+        )
+    if ranking.by_test:
+        p = ranking.p_holm[first.architecture, second.architecture]
+        return (
+            "SEPARATED",
+            f"{first.architecture} leads: {_gap(gap)} above {second.architecture}, the next, "
+            f"with {p_value(p)} after Holm's correction.",
+        )
+    return (
+        "AHEAD",
+        f"{first.architecture} is ahead of {second.architecture}, the next, by {_gap(gap)}, "
+        f"but {counted(ranking.units, _unit(results), _units(results))} cannot make that "
+        "significant.",
+    )
+
+
+def limits(
+    results: Results, gathered: Standings, ranking: Ranking, contrasts: Sequence[Comparison]
+) -> tuple[str, ...]:
+    """Say what the verdict leaves out: few seeds, exceptions, the reference, how far it reaches."""
+    manifest = results.manifest
+    if len(ranking.places) < 2 or all(s.failed == s.runs for s in gathered.values()):
+        return ()
+    found = [*_few_seeds(results, ranking), *_exceptions(gathered, ranking, contrasts)]
+    size = listed([f"{value:,} {name}" for name, value in manifest["match"].items()])
+    searches = (
+        f"over {manifest['search']['replicates']} independent searches each"
+        if replicated(results)
+        else "for the configurations this search found"
+    )
+    found.append(
+        f"This holds {searches}, "
+        + (f"at {size}, " if size else "")
+        + f"on {counted(len(ranking.settings), 'setting')}; nothing beyond."
+    )
+    return tuple(found)
+
+
+def against_reference(overall: Sequence[Comparison], reference: str) -> tuple[str, ...]:
+    """Say for each primary contrast what the overall comparison shows."""
+    return tuple(
+        f"{row.architecture} against {row.reference}: {_outcome(row)}"
+        for row in overall
+        if row.setting == OVERALL and row.reference
+    ) or (f"No architecture to compare with {reference}.",)
+
+
+def too_few(n: int, contrasts: int, unit: str, units: str) -> str:
+    """Say why no p value of so few pairs can count, and how many would be needed."""
+    return (
+        f"Too few {units} for a significance claim: {counted(n, unit, units)} cannot give p below "
+        f"{smallest_p(n):.4g}; {seeds_needed()} are needed before Holm's correction"
+        + (f", {seeds_needed(contrasts)} after it" if contrasts > 1 else "")
+        + "."
+    )
+
+
+def _few_seeds(results: Results, ranking: Ranking) -> list[str]:
+    if ranking.by_test:
+        return []
+    pairs = len(ranking.places) * (len(ranking.places) - 1) // 2
+    return [too_few(ranking.units, pairs, _unit(results), _units(results))]
+
+
+def _exceptions(
+    gathered: Standings, ranking: Ranking, contrasts: Sequence[Comparison]
+) -> list[str]:
+    unranked = {standing.architecture for standing in gathered.values() if standing.runs} - {
+        place.architecture for place in ranking.places
+    }
+    found = []
+    if unranked:
+        names = [name for name, _ in gathered if name in unranked]
+        verb = "is" if len(unranked) == 1 else "are"
+        found.append(
+            f"{listed(list(dict.fromkeys(names)))} {verb} not ranked: some settings do not apply "
+            "or are missing."
+        )
+    leaders = {place.architecture for place in ranking.leaders}
+    against = [
+        row.setting
+        for row in contrasts
+        if row.setting != OVERALL
+        and (
+            (row.reference in leaders and row.architecture not in leaders and row.low > 0)
+            or (row.architecture in leaders and row.reference not in leaders and row.high < 0)
+        )
+    ]
+    if against:
+        found.append(f"Not so on {listed(list(dict.fromkeys(against)), at_most=3)}.")
+    return found
+
+
+def _outcome(row: Comparison) -> str:
+    if row.n == 0:
+        return f"no pairs to compare{f' ({row.note})' if row.note else ''}."
+    seen = f"{_gap(row.interval)}, {counted(row.n, 'pair')}"
+    judged = {
+        "better": f"better ({p_value(row.p_holm)} after Holm)",
+        "worse": f"worse ({p_value(row.p_holm)} after Holm)",
+        "not separated": "not separated",
+        "too few seeds": "too few seeds for a significance claim",
+    }[row.verdict]
+    note = f"; on {row.note}" if row.note else ""
+    return f"{seen}: {judged}{note}."
+
+
+def _unranked(runs: int, ranking: Ranking) -> str:
+    if not runs:
+        return "Nothing to compare: no run has finished."
+    if ranking.places:
+        only = ranking.places[0]
+        return (
+            f"{only.architecture} alone can be ranked: {signed(only.score.estimate)} normalised "
+            f"score ({_bounds(only.score)})."
+        )
+    return "No order to give: no setting has runs of every architecture."
+
+
+def _gap(interval: Interval) -> str:
+    return f"{signed(interval.estimate)} ({_bounds(interval)})"
+
+
+def _bounds(interval: Interval) -> str:
+    if math.isnan(interval.low):
+        return "no interval"
+    return f"95 % interval {span(interval, sign=True)}"
+
+
+def _unit(results: Results) -> str:
+    return "search" if replicated(results) else "seed"
+
+
+def _units(results: Results) -> str:
+    return "searches" if replicated(results) else "seeds"
+
+
+def banner(manifest: dict[str, Any]) -> str:
+    """Say what is missing from a partial run; "" where nothing is."""
+    members = manifest["members"]
+    if members["present"] >= members["asked"] and not manifest["interrupted"]:
+        return ""
+    missing = f"{members['present']:,} of {members['asked']:,} trials and runs are present"
+    why = "The run was interrupted" if manifest["interrupted"] else "The run is not finished"
+    return f"Partial results. {why}: {missing}. Running the same command again continues it."

@@ -1,0 +1,70 @@
+"""Numbers and names as text, the same in the terminal, the page and its Markdown twin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rnnbench.statistics import Interval
+
+GAP = "–"
+"""Stands where there is no number."""
+
+
+def number(value: float) -> str:
+    """Write three decimals; below 0.01 two digits that count; below 0.0001 a power of ten."""
+    if math.isnan(value):
+        return GAP
+    size = abs(value)
+    if size == 0 or size >= 0.00995:
+        text = f"{value:.3f}"
+    elif size >= 0.0001:
+        text = f"{value:.{1 - math.floor(math.log10(size))}f}"
+    else:
+        text = f"{value:.1e}"
+    return text.replace("-", "−")
+
+
+def half_width(interval: Interval) -> str:
+    """Write what a symmetric interval adds to its estimate: `± 0.02`; "" without bounds."""
+    return "" if math.isnan(interval.low) else f"± {number(interval.high - interval.estimate)}"
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign."""
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def span(interval: Interval, sign: bool = False) -> str:
+    """Write the bounds of an interval: `0.1 to 0.3`."""
+    if math.isnan(interval.low):
+        return "no interval"
+    write = signed if sign else number
+    return f"{write(interval.low)} to {write(interval.high)}"
+
+
+def p_value(value: float) -> str:
+    """Write a p value to three digits: `p = 0.0312`."""
+    if math.isnan(value):
+        return "p unknown"
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.3g}"
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage with one decimal at most."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def listed(names: Sequence[str], at_most: int = 6) -> str:
+    """Write names as a list in a sentence: `a, b and c`."""
+    shown = list(names[:at_most])
+    if len(names) > at_most:
+        shown.append(f"{len(names) - at_most} more")
+    if len(shown) < 2:
+        return "".join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Write a count with its noun: `1 seed`, `5 seeds`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
