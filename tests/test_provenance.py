@@ -8,7 +8,7 @@ from rnnbench.provenance import source_of
 CELL = '''
 """A cell."""
 from strange.helper import double
-from . import other_helper
+from .other_helper import nothing
 import torch
 
 def step(x):
@@ -24,7 +24,7 @@ def package(tmp_path, monkeypatch) -> Path:
     (folder / "__init__.py").write_text('"""Strange."""')
     (folder / "cell.py").write_text(CELL)
     (folder / "helper.py").write_text("from .deep import two\ndef double(x): return two * x\n")
-    (folder / "other_helper.py").write_text("one = 1\n")
+    (folder / "other_helper.py").write_text("nothing = 0\n")
     (folder / "deep.py").write_text("two = 2\n")
     (folder / "unused.py").write_text("raise SystemExit\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -58,7 +58,7 @@ def test_comments_docstrings_and_formatting_do_not_count(package, same):
         ("cell.py", CELL.replace("double(x)", "double(x) + 1")),
         ("cell.py", CELL.replace("double(x)", "double(x, None)")),
         ("helper.py", "from .deep import two\ndef double(x): return x * two\n"),
-        ("other_helper.py", "one = 1.0\n"),
+        ("other_helper.py", "nothing = 0.0\n"),
         ("deep.py", "two = 3\n"),
         ("__init__.py", "import torch\ntorch.set_default_dtype(torch.float64)\n"),
     ],

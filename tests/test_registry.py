@@ -1,5 +1,7 @@
 import sys
+import tomllib
 from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -255,9 +257,10 @@ def test_an_entry_point_to_nothing_fails(install):
     )
 
 
-def test_a_damaged_installation_fails_alone(install, tmp_path):
+@pytest.mark.parametrize("metadata", [b"", b"\xff"], ids=["empty", "not text"])
+def test_damaged_metadata_leaves_a_plugin_without_a_package(install, tmp_path, metadata):
     entry_points = install("strange", GOOD)
-    (tmp_path / "strange-1.0.dist-info" / "METADATA").unlink()
+    (tmp_path / "strange-1.0.dist-info" / "METADATA").write_bytes(metadata)
     registry = load_registry(entry_points=entry_points)
     assert status(registry, "strange").package == "unknown package ?"
 
@@ -286,11 +289,28 @@ def test_switching_one_claimant_off_gives_the_other_the_name(install, name):
 
 
 def test_the_order_of_entry_points_changes_nothing(install):
-    entry_points = two_claimants(install) + install("strange", task()) + install("broken", "1 / 0")
+    entry_points = [
+        *two_claimants(install),
+        *install("third", GOOD),
+        *install("strange", task()),
+        *install("broken", "1 / 0"),
+    ]
     registry = load_registry(entry_points=entry_points)
     again = load_registry(entry_points=reversed(entry_points))
     assert again == registry
-    assert [plugin.name for plugin in again.plugins] == ["broken", "ours", "strange", "theirs"]
+    assert [plugin.name for plugin in again.plugins] == [
+        "broken",
+        "ours",
+        "strange",
+        "theirs",
+        "third",
+    ]
+
+
+def test_names_are_sorted(install):
+    a = install("a_plugin", GOOD.replace('"good"', '"zeta"'))
+    b = install("b_plugin", GOOD.replace('"good"', '"alpha"'))
+    assert list(load_registry(entry_points=a + b).cells) == ["alpha", "zeta"]
 
 
 def test_an_entry_point_name_in_two_packages_belongs_to_neither(install):
@@ -365,3 +385,12 @@ def test_every_installed_plugin_loads():
     registry = load_registry()
     assert [plugin.reason for plugin in registry.plugins if plugin.status == "failed"] == []
     assert "lstm" in registry.cells
+
+
+def test_the_example_package_loads_as_its_pyproject_declares(monkeypatch):
+    folder = Path(__file__).parents[1] / "plugins" / "rnnbench-example"
+    monkeypatch.syspath_prepend(folder)
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    entries = project["entry-points"]["rnnbench"].items()
+    registry = load_registry(entry_points=[EntryPoint(*entry, "rnnbench") for entry in entries])
+    assert status(registry, "example").provides == ("cell mgu", "task sign_parity")
