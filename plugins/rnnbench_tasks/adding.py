@@ -80,7 +80,7 @@ class Adding(rnnbench.Task):
 
 
 class AddingUniform(Adding):
-    """Sum two marked numbers; the two steps are any two, in any order (Bai et al. 2018, section 5).
+    """Sum two marked numbers; the two steps are any two, in any order (Bai et al. 2018).
 
         value   .50 .77 .09 .13 .31 .63 .49 .90
         marker   .   1   .   .   .   .   1   .
@@ -115,7 +115,7 @@ class AddingUniform(Adding):
 
 
 class AddingHalves(Adding):
-    """Sum two marked numbers, one in each half (Arjovsky et al. 2016, section 5.2).
+    """Sum two marked numbers, one in each half (Arjovsky et al. 2016).
 
         value   .00 .11 .29 .03 .47 .06 .77 .74
         marker   .   1   .   .   .   .   .   1

@@ -23,7 +23,7 @@ CERTAIN = 50.0
 class CopyMemory(rnnbench.Task):
     """Repeat ten symbols after `length` blanks, the last of which is a marker.
 
-    The definition of Arjovsky et al. (2016), section 5.1, with their one marker (Bai et al. 2018
+    The definition of Arjovsky et al. (2016), with their one marker (Bai et al. 2018
     use eleven and a tenth class). `length` is the T of the papers: a sequence has T + 20 steps,
     10 symbols out of 1 … 8, T − 1 blanks (0), one marker (9) and 10 blanks. With T = 4:
 
@@ -31,7 +31,7 @@ class CopyMemory(rnnbench.Task):
         target  0 0 0 0 0 0 0 0 0 0 0 0 0 0 5 8 6 1 4 4 4 8 2 4
 
     The loss is the mean over all T + 20 steps. So is accuracy, which the blanks alone bring to
-    (T + 11.25) / (T + 20).
+    (T + 10) / (T + 20).
 
     Causal: the answers are due while the sequence is still being read.
     """
