@@ -1,89 +1,112 @@
-"""What was run, on what, by which code: the facts that a figure is traced back to."""
+"""A plan and the machine to the manifest: what was run, on what, by which code."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
-import socket
-import subprocess
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "rnnbench",
-    "torch",
-    "numpy",
-    "pandas",
-    "optuna",
-    "distributed",
-    "scipy",
-    "seaborn",
-    "matplotlib",
-    "pluggy",
-)
-"""The packages whose versions a manifest names."""
+from rnnbench.executor import ENVIRONMENT
+from rnnbench.machine import git, hardware, versions
+from rnnbench.options import Choice, LogBetween, Space
+from rnnbench.plan import Plan
+from rnnbench.registry import Registry
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that numbers depend on."""
+@dataclass(frozen=True)
+class Session:
+    """How the command was started: its words, its workers and the GPUs they use."""
+
+    command: str
+    workers: int
+    gpus: tuple[str, ...]
+    started_at: str
+
+
+def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, Any]:
+    """Describe a run before it starts; `finished` completes it."""
+    suite, budget = plan.suite, plan.suite.chosen
+    sizes: dict[str, dict[str, Any]] = defaultdict(dict)
+    for study in plan.studies:
+        sizes[study.architecture][study.setting] = {
+            "hidden": study.template.architecture.hidden,
+            "parameters": study.parameters,
+            "recurrent_parameters": study.recurrent_parameters,
+            "state_size": study.state_size,
+            "flops": study.flops,
+            "mismatch": study.mismatch,
+        }
+    own = {study.architecture: _spaces(study.search.own) for study in plan.studies}
     return {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "suite": suite.name,
+        "question": suite.question,
+        "run_id": hashlib.sha256(f"{suite.text}{session.started_at}".encode()).hexdigest()[:8],
+        "budget": {
+            "name": budget.name,
+            "updates": budget.updates if isinstance(budget.updates, int) else dict(budget.updates),
+            "trials": budget.trials,
+            "confirm": budget.confirm,
+            "confirm_seeds": suite.search.confirm_seeds,
+            "seeds": budget.seeds,
+        },
+        "quick": budget.name == "quick",
+        "reference": plan.reference,
+        "primary_contrasts": [list(pair) for pair in plan.contrasts],
+        "architectures": dict(plan.architectures),
+        "settings": dict(plan.settings),
+        "match": budget.match.model_dump(exclude_none=True),
+        "sizes": sizes,
+        "search": {
+            "sampler": suite.search.sampler,
+            "generation": suite.search.generation,
+            "replicates": suite.search.replicates,
+            "space": _spaces(suite.search.space),
+            "own": {label: space for label, space in own.items() if space},
+        },
+        "training": suite.training.model_dump(),
+        "versions": versions(),
+        "plugins": _plugins(registry),
+        "git": git(Path.cwd()),
+        "hardware": {**hardware(), "gpus": list(session.gpus)},
+        "flags": {"threads_per_worker": 1, "tf32": False, "deterministic": True, **ENVIRONMENT},
+        "workers": session.workers,
+        "started_at": session.started_at,
+        "finished_at": None,
+        "command": session.command,
+        "members": {"asked": 0, "present": 0, "failed": 0},
+        "interrupted": True,
+        "warnings": list(plan.warnings),
     }
 
 
-def hardware() -> dict[str, Any]:
-    """Describe the machine: CPU model, usable cores, memory, system, host."""
-    return {
-        "cpu": _cpu(),
-        "cores": cores(),
-        "memory_bytes": _memory(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "host": socket.gethostname(),
-    }
+def _plugins(registry: Registry) -> Sequence[dict[str, str]]:
+    """Return the loaded plugins with their packages and the hashes of what they provide."""
+    components = [
+        *registry.cells.values(),
+        *registry.tasks.values(),
+        *registry.metrics.values(),
+    ]
+    return [
+        {
+            "name": one.title,
+            "distribution": one.distribution,
+            "version": one.distribution_version,
+            "source": one.source,
+        }
+        for one in components
+    ]
 
 
-def cores() -> int:
-    """Count the CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _spaces(spaces: Mapping[str, Space]) -> dict[str, str]:
+    """Write search spaces as readers see them: `log 0.0001 … 0.03`."""
+    return {name: _space(space) for name, space in spaces.items()}
 
 
-def git(folder: Path) -> dict[str, Any] | None:
-    """Return the commit and whether the tree is dirty, where `folder` is in a git work tree."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))}
-
-
-def _git(folder: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(  # noqa: S603  the words are this module's own
-            ["git", "-C", str(folder), *words],  # noqa: S607  the user's git
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
+def _space(space: Space) -> str:
+    if isinstance(space, Choice):
+        return "choice " + ", ".join(str(value) for value in space.values)
+    word = "log " if isinstance(space, LogBetween) else ""
+    return f"{word}{space.low:g} … {space.high:g}"

@@ -190,11 +190,13 @@ def carry_out(
     *,
     disabled: Sequence[str] = (),
     notify: Callable[[Event], None],
+    tick: Callable[[], None],
     stopping: Callable[[], bool],
 ) -> None:
     """Train every missing member and keep each as it ends.
 
     notify     is told of every launch and end
+    tick       is called about once a second
     stopping   once it says so nothing new is started, and what is under way is finished
     """
     if next(campaign.missing(), None) is None:
@@ -217,3 +219,4 @@ def carry_out(
                 kept = store.commit(ask.member, done.finished, code, done.weights)
                 campaign.end(done.key, kept.finished)
                 notify(Ended(ask, kept.finished, campaign.count))
+            tick()

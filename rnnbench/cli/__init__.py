@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rnnbench.cli import describe, list_names, plugins
+from rnnbench.cli import describe, list_names, plugins, report, run, validate
 from rnnbench.errors import RnnbenchError
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for name, module in {
+    "run": run,
+    "validate": validate,
+    "report": report,
     "list": list_names,
     "describe": describe,
     "plugins": plugins,

@@ -9,3 +9,8 @@ def disabled_plugins() -> frozenset[str]:
     """Return the plugins and packages that RNNBENCH_DISABLE_PLUGINS names, split at commas."""
     names = os.environ.get("RNNBENCH_DISABLE_PLUGINS", "").split(",")
     return frozenset(name.strip() for name in names if name.strip())
+
+
+def forced_backend() -> str | None:
+    """Return the recurrence backend that RNNBENCH_BACKEND forces, if it is set."""
+    return os.environ.get("RNNBENCH_BACKEND") or None

@@ -1,0 +1,43 @@
+"""Ctrl-C once: finish what is under way; twice: stop at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import typer
+
+
+class Interrupts:
+    """Counts requests to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def stopping(self) -> bool:
+        """Whether the user asked to stop."""
+        return self.asked
+
+    def __call__(self, _: int, __: FrameType | None) -> None:
+        """Take in a signal; the second one raises KeyboardInterrupt."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        typer.echo("stopping: finishing what is under way; once more to stop at once", err=True)
+
+
+@contextmanager
+def interrupts() -> Iterator[Interrupts]:
+    """Catch SIGINT and SIGTERM for a while."""
+    caught = Interrupts()
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, caught) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

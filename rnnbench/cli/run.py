@@ -1,0 +1,160 @@
+"""`rnnbench run`: a suite to tables, figures and a report; started again, it continues."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rnnbench.cli.environment import disabled_plugins, forced_backend
+from rnnbench.cli.interrupts import interrupts
+from rnnbench.cli.options import Budget, Only, ResultsFolder, Set, SuiteFile
+from rnnbench.cli.summary import print_summary
+
+if TYPE_CHECKING:
+    from rnnbench.plan import Plan
+    from rnnbench.runner import Campaign
+    from rnnbench.store import Store
+
+
+class Retry(StrEnum):
+    """What `--retry` runs again."""
+
+    failed = "failed"
+
+
+def command(
+    suite: SuiteFile,
+    results: ResultsFolder = Path("results"),
+    budget: Budget = None,
+    only: Only = None,
+    sets: Set = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes on the CPU. [default: one a core]"),
+    ] = None,
+    devices: Annotated[
+        str,
+        typer.Option(help="auto, cpu, or GPUs as CUDA numbers them: 0,1. auto: GPUs if any."),
+    ] = "auto",
+    retry: Annotated[
+        Retry | None, typer.Option(help="Train again what failed, and nothing else.")
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Train again what other code made.")
+    ] = False,
+    accept_stale: Annotated[
+        bool, typer.Option("--accept-stale", help="Keep what other code made.")
+    ] = False,
+) -> None:
+    """Run a suite, or continue it.
+
+    Ctrl-C once finishes what is under way and writes the report; twice stops at once. Exit codes:
+    0 done, 1 too many members failed, 2 bad input, 130 interrupted.
+    """
+    from rnnbench.cli.progress import Clock, display
+    from rnnbench.devices import gpus_for
+    from rnnbench.executor import slots_for
+    from rnnbench.folder import write_manifest, write_studies
+    from rnnbench.machine import cores, versions
+    from rnnbench.manifest import Session, manifest_of
+    from rnnbench.plan import plan
+    from rnnbench.registry import load_registry
+    from rnnbench.runner import carry_out, settle
+    from rnnbench.store import Store
+    from rnnbench.suite import read_suite
+
+    wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
+    disabled = disabled_plugins()
+    registry = load_registry(disabled)
+    gpus = gpus_for(devices)
+    planned = plan(wanted, registry, device="cuda" if gpus else "cpu", backend=forced_backend())
+    slots = slots_for(workers or cores(), gpus)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    words = shlex.join(["rnnbench", *sys.argv[1:]])
+    manifest = manifest_of(planned, registry, Session(words, len(slots), gpus, started))
+    _print_head(planned, len(slots), gpus)
+    with Store(results / wanted.name) as store, interrupts() as interrupted:
+        campaign = settle(
+            planned.studies,
+            store,
+            versions(),
+            retry_failed=retry is Retry.failed,
+            refresh=refresh,
+            accept_stale=accept_stale,
+        )
+        _write_suite(store.folder, planned)
+        write_studies(store.folder, planned.studies)
+        write_manifest(store.folder, manifest)
+        clock = Clock(len(slots), campaign.count)
+        with display(clock, campaign) as shown:
+            carry_out(
+                campaign,
+                store,
+                slots,
+                versions(),
+                disabled=sorted(disabled),
+                notify=shown.show,
+                tick=shown.tick,
+                stopping=interrupted.stopping,
+            )
+        report = _finish(store, campaign, planned, manifest)
+    count = campaign.count
+    if any(count.left.values()):
+        typer.echo(f"interrupted; all finished members are kept. Continue: {words}", err=True)
+        raise typer.Exit(130)
+    typer.echo(f"\nreport  {report}")
+    if not wanted.allows(count.failed, count.done):
+        typer.echo(
+            f"{count.failed} of {count.done} members failed, more than the suite allows; "
+            "the report lists them",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def _print_head(planned: Plan, workers: int, gpus: tuple[str, ...]) -> None:
+    suite = planned.suite
+    where = f"{len(gpus)} GPUs" if gpus else f"{workers} CPU workers"
+    typer.echo(
+        f"{suite.name}: {len(planned.architectures)} architectures on {len(planned.settings)} "
+        f"settings, budget {suite.chosen.name}, {where}",
+        err=True,
+    )
+    for warning in planned.warnings:
+        typer.echo(f"note: {warning}", err=True)
+
+
+def _write_suite(folder: Path, planned: Plan) -> None:
+    from rnnbench.files import write_atomically
+    from rnnbench.suite import resolved
+
+    write_atomically(folder / "suite.yaml", planned.suite.text)
+    text = json.dumps(resolved(planned.suite), indent=1, ensure_ascii=False)
+    write_atomically(folder / "suite.resolved.json", text + "\n")
+
+
+def _finish(store: Store, campaign: Campaign, planned: Plan, manifest: dict[str, Any]) -> Path:
+    """Write tables, manifest and report of what has finished; return the report's path."""
+    from rnnbench.folder import write_manifest
+    from rnnbench.report import write_report
+    from rnnbench.tables import tabulate, write_tables
+
+    count = campaign.count
+    done = manifest | {
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "members": {"asked": count.expected, "present": count.done, "failed": count.failed},
+        "interrupted": any(count.left.values()),
+    }
+    write_manifest(store.folder, done)
+    results = tabulate(done, planned.studies, store.read())
+    write_tables(results, store.folder)
+    report = write_report(results, store.folder)
+    print_summary(results)
+    return report

@@ -1,0 +1,68 @@
+"""Print what a run showed: the verdict, a row an architecture, the failures."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from rnnbench.cli.console import console, table
+from rnnbench.comparisons import compare
+from rnnbench.results import Results
+from rnnbench.summary import Entry, Summary, summarise
+from rnnbench.wording import estimate, number
+
+
+def print_summary(results: Results) -> None:
+    """Print the summary table of these results, as the report has it."""
+    summary = summarise(results, compare(results))
+    out = console()
+    out.print()
+    for line in (summary.banner, summary.verdict, *summary.limits):
+        if line:
+            out.print(line)
+    out.print(_table(summary))
+    out.print()
+    out.print(_scores(summary))
+    out.print(
+        "* not separable from the best of its setting; k/n: runs that solved the task; "
+        "✕ k/n: failed runs, left out of the mean",
+        style="dim",
+    )
+
+
+def _table(summary: Summary) -> Table:
+    """Return a row an architecture: rank, overall score with its interval, finished runs."""
+    rows = (
+        (
+            row.architecture,
+            row.rank,
+            estimate(row.overall),
+            f"{row.runs - row.failed}/{row.runs} ok",
+            row.note,
+        )
+        for row in summary.rows
+    )
+    return table(("architecture", "rank", "overall (0 trivial … 1 best)", "runs", ""), rows)
+
+
+def _scores(summary: Summary) -> Table:
+    """Return a row a setting and a column an architecture, in the suite's order."""
+    by_index = sorted(summary.rows, key=lambda row: row.index)
+    entries = {(e.architecture, e.setting): e for row in summary.rows for e in row.entries}
+    rows = (
+        (setting, *(_entry(entries.get((row.architecture, setting))) for row in by_index))
+        for setting in summary.settings
+    )
+    return table(("mean score", *(row.architecture for row in by_index)), rows)
+
+
+def _entry(entry: Entry | None) -> str:
+    if entry is None:
+        return ""
+    if entry.skipped:
+        return "skipped"
+    text = number(entry.score.estimate) + ("*" if entry.among_best else "")
+    if entry.failed:
+        text += f" ✕{entry.failed}/{entry.runs}"
+    if entry.solved is not None:
+        text += f" {entry.solved_count}/{entry.runs}"
+    return text

@@ -1,0 +1,23 @@
+"""`rnnbench validate`: read a suite and say what is wrong with it, without training."""
+
+from __future__ import annotations
+
+import typer
+
+from rnnbench.cli.environment import disabled_plugins, forced_backend
+from rnnbench.cli.options import Budget, Only, Set, SuiteFile
+
+
+def command(suite: SuiteFile, budget: Budget = None, only: Only = None, sets: Set = None) -> None:
+    """Check a suite: its syntax, its names and options, its sizes."""
+    from rnnbench.suite import read_suite
+
+    wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
+
+    from rnnbench.plan import plan
+    from rnnbench.registry import load_registry
+
+    planned = plan(wanted, load_registry(disabled_plugins()), backend=forced_backend())
+    typer.echo(f"{suite}: fine; {len(planned.studies)} studies with budget {wanted.chosen.name}")
+    for warning in planned.warnings:
+        typer.echo(f"note: {warning}")

@@ -1,0 +1,353 @@
+"""A suite and the installed plugins to studies: names resolved, sizes matched, backends chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from rnnbench.contracts import Cell, Metric, Task
+from rnnbench.errors import InputError, SuiteError, UnknownNameError
+from rnnbench.matching import match
+from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
+from rnnbench.nn.readout import require
+from rnnbench.nn.sizes import sizes
+from rnnbench.options import Between, Choice, LogBetween, Option, Space
+from rnnbench.recurrence import choose
+from rnnbench.registry import Component, Registry
+from rnnbench.source import Place
+from rnnbench.statistics import smallest_p
+from rnnbench.study import Budget, SearchSpace, Study
+from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
+
+OUTCOMES = ("solved", "updates_to_solve")
+"""Metrics of outcomes that every run is scored by, beside its task's own."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a suite comes to on this installation.
+
+    `architectures` and `settings` hold, by label, the facts that a report needs of a cell and a
+    task: plain values, so that reports need neither plugins nor torch.
+    """
+
+    suite: Suite
+    studies: tuple[Study, ...]
+    architectures: Mapping[str, dict[str, Any]]
+    settings: Mapping[str, dict[str, Any]]
+    warnings: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        """The suite's reference, or the first architecture where `--only` left that one out."""
+        reference = self.suite.reference
+        return reference if reference in self.architectures else next(iter(self.architectures))
+
+    @property
+    def contrasts(self) -> tuple[tuple[str, str], ...]:
+        """The suite's contrasts between architectures that are there; else with the reference."""
+        there = self.architectures
+        kept = tuple(pair for pair in self.suite.contrasts if set(pair) <= set(there))
+        others = tuple((label, self.reference) for label in there if label != self.reference)
+        return kept or others
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """An architecture of the suite with its cell found and its options checked."""
+
+    entry: ArchitectureEntry
+    component: Component
+    cell: Cell
+    own: Mapping[str, Space]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A setting of the suite with its task found, its options checked and its metrics named."""
+
+    entry: SettingEntry
+    component: Component
+    task: Task
+    metrics: tuple[Component, ...]
+
+
+def plan(
+    suite: Suite, registry: Registry, *, device: str = "cpu", backend: str | None = None
+) -> Plan:
+    """Resolve a suite.
+
+    device   the device type that members train on
+    backend  forces how cells are run; None chooses for each
+
+    Raises:
+        SuiteError: an unknown cell, task, metric, option or dimension; a size that cannot be
+            matched; a default outside its search space.
+        InputError: the forced backend cannot run a cell.
+    """
+    chosen = suite.chosen
+    cells = [_cell(suite, entry, registry) for entry in chosen.architectures]
+    tasks = [_task(suite, entry, registry) for entry in chosen.settings]
+    studies = tuple(
+        _study(suite, cell, task, replicate, device, backend)
+        for task in tasks
+        for cell in cells
+        for replicate in range(suite.search.replicates)
+    )
+    return Plan(
+        suite,
+        studies,
+        {cell.entry.label: _cell_card(cell) for cell in cells},
+        {task.entry.name: _task_card(task) for task in tasks},
+        tuple(_warnings(suite, studies)),
+    )
+
+
+def _cell(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> _Cell:
+    component = _at(suite, (*entry.at, "cell"), lambda: registry.cell(entry.cell))
+    _check_options(suite, entry.at, f"cell `{entry.cell}`", component.cls.options, entry.options)
+    cell: Cell = component.cls(**entry.options)
+    return _Cell(entry, component, cell, _own_space(suite, entry, cell))
+
+
+def _task(suite: Suite, entry: SettingEntry, registry: Registry) -> _Task:
+    component = _at(suite, (*entry.at, "task"), lambda: registry.task(entry.task))
+    _check_options(suite, entry.at, f"task `{entry.task}`", component.cls.options, entry.options)
+    task: Task = _at(suite, (*entry.at, "task"), lambda: component.cls(**entry.options))
+    _at(suite, (*entry.at, "task"), lambda: require(task.pattern))
+    names = dict.fromkeys((*task.metrics, *OUTCOMES))
+    metrics = [_at(suite, (*entry.at, "task"), partial(registry.metric, name)) for name in names]
+    for index, name in enumerate(suite.metrics):
+        found = _at(suite, ("metrics", index), partial(registry.metric, name))
+        if found not in metrics:
+            metrics.append(found)
+    return _Task(entry, component, task, tuple(metrics))
+
+
+def _check_options(
+    suite: Suite,
+    at: Place,
+    owner: str,
+    known: Mapping[str, Option],
+    chosen: Mapping[str, object],
+) -> None:
+    for name, value in chosen.items():
+        if name not in known:
+            raise _unknown(suite, (*at, name), f"option of {owner}", name, known)
+        _at(suite, (*at, name), partial(known[name].check, name, value))
+
+
+def _unknown(
+    suite: Suite, at: Place, kind: str, name: str, known: Mapping[str, Option]
+) -> SuiteError:
+    return suite.error(at, str(UnknownNameError(kind, name, known)))
+
+
+def _own_space(suite: Suite, entry: ArchitectureEntry, cell: Cell) -> dict[str, Space]:
+    """Return the dimensions an architecture adds: all that its cell declares, or those named."""
+    numeric = {name: option for name, option in cell.options.items() if option.numeric}
+    if isinstance(entry.own, bool):
+        declared = {name: option.search for name, option in numeric.items()} if entry.own else {}
+        return {name: space for name, space in declared.items() if space is not None}
+    for name in entry.own:
+        at = (*entry.at, "search", name)
+        if name in cell.options and name not in numeric:
+            raise suite.error(
+                at,
+                f"option `{name}` of cell `{entry.cell}` shapes its equations and cannot be "
+                "searched; write one architecture for each value",
+            )
+        if name not in numeric:
+            raise _unknown(suite, at, f"numeric option of cell `{entry.cell}`", name, numeric)
+    return dict(entry.own)
+
+
+def _study(
+    suite: Suite, cell: _Cell, task: _Task, replicate: int, device: str, backend: str | None
+) -> Study:
+    entry = cell.entry
+    wanted = suite.chosen.match
+    matched = _at(
+        suite,
+        ("match", wanted.quantity),
+        lambda: match(
+            wanted.quantity,
+            wanted.value,
+            lambda hidden: sizes(
+                cell.cell,
+                task.task,
+                hidden=hidden,
+                layers=entry.layers,
+                bidirectional=entry.bidirectional,
+            ),
+            f"`{entry.label}` on `{task.entry.name}`",
+        ),
+    )
+    chosen = choose(cell.cell, backend)
+    options = cell.cell.options
+    values = cell.cell.chosen
+    template = Member(
+        Architecture(
+            cell=entry.cell,
+            version=cell.component.version,
+            structure={name: values[name] for name in options if not options[name].numeric},
+            numeric={name: float(values[name]) for name in options if options[name].numeric},
+            layers=entry.layers,
+            bidirectional=entry.bidirectional,
+            dropout=entry.dropout,
+            hidden=matched.hidden,
+        ),
+        Setting(task.entry.task, task.component.version, dict(task.task.chosen)),
+        _recipe(suite, task),
+        Seed("tuning", replicate, 0),
+        tuple((metric.name, metric.version) for metric in task.metrics),
+        chosen.name,
+        device,
+    )
+    skipped = ""
+    if entry.bidirectional and task.task.causal:
+        skipped = f"{entry.label} is bidirectional and {task.entry.task} is causal"
+    study = Study(
+        architecture=entry.label,
+        setting=task.entry.name,
+        replicate=replicate,
+        template=template,
+        direction=_first(suite, task).direction,
+        search=SearchSpace(
+            suite.search.sampler, suite.search.generation, dict(suite.search.space), dict(cell.own)
+        ),
+        budget=Budget(
+            suite.chosen.name,
+            suite.chosen.trials,
+            suite.chosen.confirm,
+            suite.search.confirm_seeds,
+            suite.chosen.seeds,
+        ),
+        parameters=matched.sizes.parameters,
+        recurrent_parameters=matched.sizes.recurrent_parameters,
+        state_size=matched.sizes.state,
+        flops=matched.sizes.flops,
+        mismatch=matched.mismatch,
+        backend_reason=chosen.reason,
+        cell_source=cell.component.source,
+        task_source=task.component.source,
+        skipped=skipped,
+    )
+    _check_defaults(suite, cell, study)
+    return study
+
+
+def _recipe(suite: Suite, task: _Task) -> Recipe:
+    training = suite.training
+    return Recipe(
+        optimizer=training.optimizer,
+        learning_rate=training.learning_rate,
+        schedule=training.schedule,
+        weight_decay=training.weight_decay,
+        clip=training.clip,
+        momentum=training.momentum,
+        batch=training.batch,
+        updates=suite.chosen.updates_of(task.entry.task),
+        points=suite.evaluation.points,
+    )
+
+
+def _first(suite: Suite, task: _Task) -> type[Metric]:
+    """Return the metric that is a task's score; it must score predictions."""
+    first = task.metrics[0].cls
+    if not issubclass(first, Metric):
+        raise suite.error(
+            (*task.entry.at, "task"),
+            f"task `{task.entry.task}` is scored by `{first.name}`, which scores no predictions",
+        )
+    return first
+
+
+def _check_defaults(suite: Suite, cell: _Cell, study: Study) -> None:
+    """Refuse a default outside its search space: trial 0 is the defaults."""
+    for name, value in study.defaults.items():
+        shared = name in study.search.shared
+        space = study.search.shared[name] if shared else study.search.own[name]
+        if _inside(space, value):
+            continue
+        at = ("search", "space", name) if shared else (*cell.entry.at, "search")
+        home = "training" if shared else f"architecture `{cell.entry.label}`"
+        raise suite.error(
+            at,
+            f"the default of `{name}` in {home}, {value!r}, is outside its search space; "
+            "trial 0 trains with the defaults, so set one inside",
+        )
+
+
+def _inside(space: Space, value: object) -> bool:
+    match space:
+        case Choice(values):
+            return value in values
+        case Between(low, high) | LogBetween(low, high):
+            return isinstance(value, int | float) and low <= value <= high
+
+
+def _cell_card(cell: _Cell) -> dict[str, Any]:
+    entry = cell.entry
+    return {
+        "cell": entry.cell,
+        "version": cell.component.version,
+        "options": dict(cell.cell.chosen),
+        "layers": entry.layers,
+        "bidirectional": entry.bidirectional,
+        "dropout": entry.dropout,
+        "equations": cell.cell.equations,
+        "reference": cell.cell.reference,
+        "summary": cell.component.summary,
+        "card": dict(cell.cell.card),
+    }
+
+
+def _task_card(task: _Task) -> dict[str, Any]:
+    one = task.task
+    return {
+        "task": task.entry.task,
+        "version": task.component.version,
+        "options": dict(one.chosen),
+        "metric": task.metrics[0].name,
+        "direction": task.metrics[0].cls.direction,
+        "metrics": [metric.name for metric in task.metrics],
+        **asdict(one.anchors),
+        "causal": one.causal,
+        "pattern": one.pattern,
+        "sequence_length": one.sequence_length,
+        "summary": task.component.summary,
+        "reference": one.reference,
+        "path": {"forward": one.shortest_path(False), "bidirectional": one.shortest_path(True)},
+    }
+
+
+def _warnings(suite: Suite, studies: tuple[Study, ...]) -> Iterator[str]:
+    """Say beforehand what the results will not be able to show."""
+    units = suite.search.replicates if suite.search.replicates > 1 else suite.chosen.seeds
+    unit = "replicates" if suite.search.replicates > 1 else "seeds"
+    if smallest_p(units) > 0.05:
+        yield (
+            f"{units} {unit} cannot show any difference at p < 0.05: an exact sign-flip test over "
+            f"them does not go below {smallest_p(units):.3g}; intervals are reported all the same"
+        )
+    worst = max(studies, key=lambda study: abs(study.mismatch))
+    if abs(worst.mismatch) > 0.05:
+        yield (
+            f"sizes differ by up to {abs(worst.mismatch):.1%} ({worst.architecture} on "
+            f"{worst.setting}): hidden sizes are whole numbers"
+        )
+    if suite.chosen.trials > 1 and all(study.search.fixed for study in studies):
+        yield "no search: hyperparameters are fixed, so `trials` has no effect"
+
+
+def _at(suite: Suite, path: Place, find: Callable[[], T]) -> T:
+    """Call `find`; bad input that it reports becomes an error at a place in the suite."""
+    try:
+        return find()
+    except InputError as error:
+        raise suite.error(path, str(error), value=True) from None
