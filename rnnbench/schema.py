@@ -1,0 +1,270 @@
+"""What a suite file may say, key by key, and what a reader is told when it says something else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from rnnbench.errors import SuiteError, UnknownNameError
+from rnnbench.options import Space
+from rnnbench.source import Place, Source, printable
+from rnnbench.spaces import own, shared
+from rnnbench.values import allowance, fault, label, scalar, scalars, shown, slug, updates, word
+
+_SHOWN_ERRORS = 5
+
+Word = Annotated[str, AfterValidator(word)]
+Label = Annotated[str, AfterValidator(label)]
+Spaces = Annotated[dict[str, Space], PlainValidator(shared)]
+Own = Annotated[bool | dict[str, Space], PlainValidator(own)]
+Updates = Annotated[int | dict[str, int], PlainValidator(updates)]
+_COUNT = "a whole number, 1 or more"
+
+
+class Section(BaseModel):
+    """A mapping of the file with fixed keys; a field's description is what messages say of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Architecture(Section):
+    """A cell and how it is stacked; other keys are options of the cell."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Annotated[Any, PlainValidator(scalar)]] = Field(init=False)
+
+    cell: Word = Field(description="the name of a cell")
+    layers: int = Field(default=1, ge=1, description=_COUNT)
+    bidirectional: bool = Field(default=False, description="true or false")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="a number from 0 up to but not 1")
+    search: Own = Field(default=False, description="true or dimensions of its own")
+
+
+class Setting(Section):
+    """A task; other keys are its options, and a list of values makes a setting of each."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Annotated[Any, PlainValidator(scalars)]] = Field(init=False)
+
+    task: Word = Field(description="the name of a task")
+
+
+class Match(Section):
+    """The size that all architectures share: exactly one of four."""
+
+    parameters: int | None = Field(default=None, gt=0, description=_COUNT)
+    hidden: int | None = Field(default=None, gt=0, description=_COUNT)
+    state: int | None = Field(default=None, gt=0, description=_COUNT)
+    flops: int | None = Field(default=None, gt=0, description=_COUNT)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Match:
+        given = list(self.model_dump(exclude_none=True))
+        if len(given) != 1:
+            raise fault(
+                "`match` takes exactly one of parameters, hidden, state and flops,"
+                f" not {' and '.join(given) or 'none'}"
+            )
+        return self
+
+    @property
+    def quantity(self) -> Literal["parameters", "hidden", "state", "flops"]:
+        """What is matched."""
+        if self.parameters is not None:
+            return "parameters"
+        if self.hidden is not None:
+            return "hidden"
+        return "state" if self.state is not None else "flops"
+
+    @property
+    def value(self) -> int:
+        """How much of it each architecture gets."""
+        return int(getattr(self, self.quantity))
+
+
+class Training(Section):
+    """How every member is trained, unless the search says otherwise."""
+
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = Field(
+        default="adam", description="adam, adamw, rmsprop or sgd"
+    )
+    batch: int = Field(default=32, ge=1, description=_COUNT)
+    learning_rate: float = Field(default=1e-3, gt=0, description="a number above 0")
+    schedule: Literal["constant", "cosine", "linear"] = Field(
+        default="constant", description="constant, cosine or linear"
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="a number, 0 or more")
+    clip: float | None = Field(
+        default=1.0, gt=0, description="a number above 0 (the global norm), or null for none"
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")
+
+
+class Search(Section):
+    """Where and how hyperparameters are looked for; an empty space is a fixed configuration."""
+
+    sampler: Literal["tpe", "random", "grid", "qmc", "gp"] = Field(
+        default="tpe", description="tpe, random, grid, qmc or gp"
+    )
+    generation: int = Field(default=8, ge=1, description=_COUNT)
+    replicates: int = Field(default=1, ge=1, description=_COUNT)
+    confirm_seeds: int = Field(default=2, ge=0, description="a whole number, 0 or more")
+    space: Spaces = Field(default_factory=dict, description="dimensions by name")
+
+
+class Evaluation(Section):
+    """How often a training is scored on validation data."""
+
+    points: int = Field(default=20, ge=1, description=_COUNT)
+
+
+class Only(Section):
+    """What a budget keeps of the suite."""
+
+    architectures: list[str] | None = Field(
+        default=None, min_length=1, description="a list of at least one architecture"
+    )
+    settings: list[str] | None = Field(
+        default=None, min_length=1, description="a list of at least one task or setting"
+    )
+
+
+class BudgetSection(Section):
+    """How much is spent, and on what."""
+
+    updates: Updates = Field(description=f"{_COUNT}, or one for each task")
+    trials: int = Field(ge=1, description=_COUNT)
+    confirm: int = Field(default=3, ge=0, description="a whole number, 0 or more")
+    seeds: int = Field(ge=1, description=_COUNT)
+    only: Only = Field(default=Only(), description="a mapping with architectures, settings or both")
+    settings: list[Setting] | None = Field(
+        default=None, min_length=1, description="a list of settings"
+    )
+    match: Match | None = Field(default=None, description="a mapping such as {parameters: 5000}")
+
+
+class SuiteFile(Section):
+    """The whole file."""
+
+    suite: Annotated[str, AfterValidator(slug)] = Field(description="a name such as my_suite")
+    question: str = Field(description="a sentence, the question that the suite answers")
+    architectures: dict[Label, Architecture] = Field(
+        min_length=1, description="at least one label and cell, such as `lstm: {cell: lstm}`"
+    )
+    reference: str | None = Field(default=None, description="the label of an architecture")
+    contrasts: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="a list of pairs of labels such as [gru, lstm]",
+    )
+    settings: list[Setting] = Field(
+        min_length=1, description="a list of at least one setting such as {task: adding_uniform}"
+    )
+    match: Match = Field(description="a mapping such as {parameters: 5000}")
+    training: Training = Field(
+        default=Training(), description="a mapping such as {optimizer: adam}"
+    )
+    metrics: list[Word] = Field(default=[], description="a list of names of metrics")
+    search: Search = Field(
+        default=Search(), description="a mapping such as {sampler: tpe, space: …}"
+    )
+    evaluation: Evaluation = Field(
+        default=Evaluation(), description="a mapping such as {points: 20}"
+    )
+    budget: dict[Word, BudgetSection] = Field(
+        min_length=1,
+        description="at least one name and budget such as"
+        " `standard: {updates: 2000, trials: 9, seeds: 5}`",
+    )
+    allow_failures: Annotated[int | float, PlainValidator(allowance)] = Field(
+        default=0, description="a share such as 10%, or a number of members"
+    )
+
+
+def checked(source: Source) -> SuiteFile:
+    """Return the file's values as records.
+
+    Raises:
+        SuiteError: with the first few places where the file says something else.
+    """
+    try:
+        return SuiteFile.model_validate(source.tree)
+    except ValidationError as error:
+        found = [_located(source, detail) for detail in error.errors(include_url=False)]
+    texts = list(dict.fromkeys(str(located) for located in found))
+    more = len(texts) - _SHOWN_ERRORS
+    shown = [*texts[:_SHOWN_ERRORS], *([f"… and {more} more"] if more > 0 else [])]
+    raise SuiteError("\n".join(shown))
+
+
+def _located(source: Source, detail: ErrorDetails) -> SuiteError:
+    place: Place = detail["loc"]
+    context = detail.get("ctx", {})
+    if place and place[-1] == "[key]":
+        return source.error(place[:-1], str(context.get("message")))
+    if detail["type"] == "suite":
+        at = (*place, *context["inside"])
+        return source.error(at, context["message"], value=not context["key"])
+    owner = ".".join(map(str, place[:-1])) or "the suite"
+    name = printable(str(place[-1])) if place else owner
+    section = _section(place[:-1])
+    if detail["type"] == "extra_forbidden" and section:
+        known = section.model_fields
+        return source.error(place, str(UnknownNameError(f"key of {printable(owner)}", name, known)))
+    if detail["type"] == "missing" and section:
+        takes = section.model_fields[name].description
+        return source.error(place, f"{printable(owner)} lacks `{name}`: {takes}")
+    message = f"`{name}` takes {_expected(place)}, not {shown(detail['input'])}"
+    if detail["type"] == "bool_type" and str(detail["input"]).lower() in ("yes", "no", "on", "off"):
+        message += "; in YAML 1.2 that is a word: write true or false"
+    if detail["type"] == "literal_error" and section and isinstance(detail["input"], str):
+        known_words = section.model_fields[name].annotation.__args__  # type: ignore[union-attr]  # a Literal
+        message = str(UnknownNameError(name, printable(detail["input"]), known_words))
+    return source.error(place, message, value=True)
+
+
+def _section(place: Place) -> type[Section] | None:
+    """Return the section that stands at a place, None where something else does."""
+    match place:
+        case ():
+            return SuiteFile
+        case ("architectures", _):
+            return Architecture
+        case ("budget", _):
+            return BudgetSection
+        case (*_, "settings", int()):
+            return Setting
+        case ("budget", _, "only"):
+            return Only
+        case ("match",) | ("budget", _, "match"):
+            return Match
+        case (("training" | "search" | "evaluation") as name,):
+            sections: dict[str, type[Section]] = {
+                "training": Training,
+                "search": Search,
+                "evaluation": Evaluation,
+            }
+            return sections[name]
+    return None
+
+
+def _expected(place: Place) -> str:
+    """Return what the innermost key that has a description takes."""
+    if place and isinstance(place[-1], int):
+        return "a mapping such as {task: adding_uniform}" if _section(place) else "a word"
+    section = _section(place)
+    if section and section not in (Match, Only):
+        return f"a mapping with {', '.join(section.model_fields)}"
+    around = _section(place[:-1])
+    known = around.model_fields.get(str(place[-1])) if around and place else None
+    return known.description or "" if known else "something else"
