@@ -121,7 +121,8 @@ def _on_setting(first: Standing, second: Standing, setting: Mapping[str, Any]) -
         str(setting["metric"]),
         [first],
         [second],
-        differences(first.counted, second.counted, sign(setting)),
+        # Two sides that finished nothing would tie at the trivial predictor.
+        differences(first.counted, second.counted, sign(setting)) if first.ok + second.ok else [],
         orientation=sign(setting),
         note=first.skipped or second.skipped,
     )
@@ -137,7 +138,9 @@ def _overall(gathered: Standings, first: str, second: str, settings: Iterable[st
         "normalised score",
         mine,
         other,
-        differences(overall_scores(mine), overall_scores(other)),
+        differences(overall_scores(mine), overall_scores(other))
+        if any(standing.ok for standing in (*mine, *other))
+        else [],
         orientation=1,
         note="" if len(common) == len(names) else f"{len(common)} of {len(names)} settings",
     )

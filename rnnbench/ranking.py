@@ -75,6 +75,9 @@ def rank(gathered: Standings) -> Ranking:
         for a in begun
         if common and all(gathered[a, s].runs for s in common)
     }
+    # Where nothing finished, everybody's 0 is no result to rank by.
+    if not any(standing.ok for standing in gathered.values()):
+        scores = {}
     return order({a: units for a, units in scores.items() if units}, common)
 
 

@@ -54,7 +54,7 @@ class Row:
     index      its place in the suite, which decides its colour and marker
     overall    mean normalised score, failures as 0, with its interval
     group      letter of its tie group; "" where it is not ranked
-    note       why it is not ranked, or what its overall score leaves out
+    note       why it is not ranked; "" where it is
     """
 
     architecture: str
@@ -154,20 +154,21 @@ def _rows(manifest: Mapping[str, Any], gathered: Standings, ranking: Ranking) ->
         mine = [gathered[name, setting] for setting in manifest["settings"]]
         place = places.get(name)
         present = [standing for standing in mine if standing.runs]
+        finished = present if any(standing.ok for standing in present) else []
         rows.append(
             Row(
                 architecture=name,
                 index=list(manifest["architectures"]).index(name),
                 overall=place.score
                 if place
-                else mean_interval(np.asarray(list(overall_scores(present).values()))),
+                else mean_interval(np.asarray(list(overall_scores(finished).values()))),
                 group=_letter(place.group) if place else "",
                 rank_low=place.rank_low if place else 0,
                 rank_high=place.rank_high if place else 0,
                 runs=sum(standing.runs for standing in mine),
                 failed=sum(standing.failed for standing in mine),
                 entries=tuple(entries[setting][name] for setting in manifest["settings"]),
-                note=_note(mine, ranking, ranked=place is not None),
+                note="" if place else _note(mine),
             )
         )
     return tuple(rows)
@@ -211,14 +212,14 @@ def _entries(column: list[Standing], setting: Mapping[str, Any]) -> dict[str, En
     }
 
 
-def _note(mine: list[Standing], ranking: Ranking, ranked: bool) -> str:
+def _note(mine: list[Standing]) -> str:
+    """Say why an architecture is not ranked."""
     present = sum(standing.runs > 0 for standing in mine)
     skipped = [standing for standing in mine if standing.skipped]
     if not present:
         return skipped[0].skipped if skipped else "no runs yet"
-    if ranked:
-        fewer = len(ranking.settings) < len(mine)
-        return f"on the {counted(len(ranking.settings), 'setting')} all have" if fewer else ""
+    if not any(standing.ok for standing in mine):
+        return "no run finished"
     why = f" ({skipped[0].skipped})" if skipped else ""
     return f"not ranked: mean over its own {present} of {len(mine)} settings{why}"
 
@@ -229,6 +230,8 @@ def _letter(group: int) -> str:
 
 
 def _separation(ranking: Ranking, unit: str) -> str:
+    if not ranking.differences:
+        return "nothing, since no two architectures can be ranked"
     if ranking.by_test:
         return (
             "exact sign-flip tests of the paired differences, corrected by Holm over all pairs "

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 from rnnbench.ranking import Ranking
 from rnnbench.results import Results
 from rnnbench.standings import Standings, replicated, unit_name
@@ -47,7 +49,7 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
     found = (
         *_progress(results),
         _failures(gathered),
-        _seeds(results, ranking),
+        *_seeds(results, ranking),
         _parameters(results),
         _tuning(results),
         *_edges(results),
@@ -63,30 +65,29 @@ def edges(results: Results) -> tuple[Edge, ...]:
     if results.trials.empty:
         return ()
     frozen = results.trials[results.trials["frozen"] & (results.trials["phase"] == "search")]
-    rows = frozen.to_dict("records")
-    return tuple(
-        Edge(
-            str(row["architecture"]),
-            str(row["setting"]),
-            int(row["replicate"]),
-            name,
-            float(row[f"hp_{name}"]),
-            low,
-            high,
-        )
-        for name, text in results.manifest["search"]["space"].items()
-        if f"hp_{name}" in results.trials and (bounds := _range(str(text)))
-        for low, high, log in [bounds]
-        for row in rows
-        if _at_edge(float(row[f"hp_{name}"]), low, high, log)
-    )
+    search = results.manifest["search"]
+    found = []
+    for row in frozen.to_dict("records"):
+        architecture = str(row["architecture"])
+        shared = {f"hp_{name}": text for name, text in search["space"].items()}
+        own = search["own"].get(architecture, {})
+        for column, text in {**shared, **{f"option_{name}": own[name] for name in own}}.items():
+            bounds = _range(str(text))
+            if bounds and column in row and not pd.isna(row[column]):
+                low, high, log = bounds
+                name, value = column.partition("_")[2], float(row[column])
+                where = (architecture, str(row["setting"]), int(row["replicate"]))
+                if _at_edge(value, low, high, log):
+                    found.append(Edge(*where, name, value, low, high))
+    return tuple(found)
 
 
 def searched(results: Results) -> Counter[tuple[str, str]]:
     """Count the search trials of each architecture and setting."""
     if results.trials.empty:
         return Counter()
-    search = results.trials[results.trials["phase"] == "search"]
+    trials = results.trials
+    search = trials[(trials["phase"] == "search") & (trials["status"] != "skipped")]
     return Counter(zip(search["architecture"], search["setting"], strict=True))
 
 
@@ -120,12 +121,15 @@ def _failures(gathered: Standings) -> Check:
     return Check(False, f"{failed:,} of {counted(runs, 'run')} failed, counted as 0", "failures")
 
 
-def _seeds(results: Results, ranking: Ranking) -> Check:
+def _seeds(results: Results, ranking: Ranking) -> Iterator[Check]:
+    if not ranking.differences:
+        return
     unit = unit_name(results) + ("es" if replicated(results) else "s")
     if ranking.by_test:
-        return Check(True, f"{ranking.units} {unit}, enough to test every pair", "method")
-    needed = f"{ranking.units_needed} needed to test every pair"
-    return Check(False, f"{ranking.units} {unit}; {needed}", "method")
+        yield Check(True, f"{ranking.units} {unit}, enough to test every pair", "method")
+    else:
+        needed = f"{ranking.units_needed} needed to test every pair"
+        yield Check(False, f"{ranking.units} {unit}; {needed}", "method")
 
 
 def _parameters(results: Results) -> Check:
@@ -181,8 +185,8 @@ def _versions(results: Results) -> Iterator[Check]:
         used = {
             str(version)
             for table in (results.trials, results.runs)
-            if column in table
-            for version in table[column]
+            if not table.empty
+            for version in table[column].dropna()
         }
         if len(used) > 1:
             yield Check(False, f"rows from {package} {listed(sorted(used))}", "provenance")

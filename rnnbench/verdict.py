@@ -55,7 +55,7 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
         p = ranking.p_holm[first.architecture, second.architecture]
         return (
             "SEPARATED",
-            f"{first.architecture} leads: {_gap(gap)} above {second.architecture}, the next, "
+            f"{first.architecture} leads, {_gap(gap)} above {second.architecture}, the next, "
             f"with {p_value(p)} after Holm's correction.",
         )
     return (
@@ -117,16 +117,13 @@ def _few_seeds(results: Results, ranking: Ranking) -> list[str]:
 def _exceptions(
     gathered: Standings, ranking: Ranking, contrasts: Sequence[Comparison]
 ) -> list[str]:
-    unranked = {standing.architecture for standing in gathered.values() if standing.runs} - {
-        place.architecture for place in ranking.places
-    }
+    ranked = {place.architecture for place in ranking.places}
+    unranked = [name for name in dict.fromkeys(name for name, _ in gathered) if name not in ranked]
     found = []
     if unranked:
-        names = [name for name, _ in gathered if name in unranked]
         verb = "is" if len(unranked) == 1 else "are"
         found.append(
-            f"{listed(list(dict.fromkeys(names)))} {verb} not ranked: some settings do not apply "
-            "or are missing."
+            f"{listed(unranked)} {verb} not ranked: some settings do not apply or have no runs."
         )
     leaders = {place.architecture for place in ranking.leaders}
     against = [
@@ -139,7 +136,7 @@ def _exceptions(
         )
     ]
     if against:
-        found.append(f"Not so on {listed(list(dict.fromkeys(against)), at_most=3)}.")
+        found.append(f"On {listed(list(dict.fromkeys(against)), at_most=3)} the order turns round.")
     return found
 
 

@@ -25,9 +25,16 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def half_width(interval: Interval) -> str:
-    """Write what a symmetric interval adds to its estimate: `± 0.02`; "" without bounds."""
-    return "" if math.isnan(interval.low) else f"± {number(interval.high - interval.estimate)}"
+def estimate(interval: Interval) -> str:
+    """Write `0.893 ± 0.009`, both to the digits that the larger of the two needs."""
+    if math.isnan(interval.low):
+        return number(interval.estimate)
+    half = interval.high - interval.estimate
+    size = max(abs(interval.estimate), half)
+    decimals = 3 if size == 0 or size >= 0.00995 else 1 - math.floor(math.log10(size))
+    if decimals > 5:
+        return f"{number(interval.estimate)} ± {number(half)}"
+    return f"{interval.estimate:.{decimals}f} ± {half:.{decimals}f}".replace("-", "−")
 
 
 def signed(value: float) -> str:

@@ -142,6 +142,7 @@ def results(
             "generation": 8,
             "replicates": replicates,
             "space": {"learning_rate": "log 1e-4 … 3e-2", "clip": "choice 0.5, 1, 5"},
+            "own": {},
         },
         "budget": {
             "name": "quick" if quick else "standard",
@@ -151,16 +152,9 @@ def results(
             "seeds": seeds,
         },
     }
-    runs = pd.DataFrame(run_rows)
-    if not runs.empty:
-        runs = runs.astype({"solved": "boolean", "failed_update": "Int64"})
-    return Results(
-        manifest,
-        pd.DataFrame(trial_rows),
-        runs,
-        pd.DataFrame(run_rows)[["architecture", "setting", "seed_index"]] if run_rows else runs,
-        pd.DataFrame(curve_rows, columns=_CURVE_COLUMNS),
-    )
+    curves = pd.DataFrame(curve_rows, columns=_CURVE_COLUMNS)
+    trials_, runs = pd.DataFrame(trial_rows), pd.DataFrame(run_rows)
+    return Results(manifest, *map(_typed, (trials_, runs, runs, curves)))
 
 
 def large() -> Results:
@@ -184,10 +178,19 @@ def large() -> Results:
     )
 
 
+_TYPES = {"solved": "boolean", "failed_update": "Int64", "trial": "Int64"}
+
 _CURVE_COLUMNS = [
     "architecture", "setting", "task", "cell", "replicate", "phase", "trial", "seed_index",
     "update", "split", "metric", "value", "key",
 ]  # fmt: skip
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Give columns the nullable types that stored results have."""
+    kinds = {"f": "Float64", "i": "Int64", "b": "boolean"}
+    types = {name: kinds.get(kind.kind, "string") for name, kind in table.dtypes.items()}
+    return table.astype(types | {n: k for n, k in _TYPES.items() if n in table})
 
 
 def _noisy(architectures: tuple[str, ...], settings: Mapping[str, Any]) -> Scores:

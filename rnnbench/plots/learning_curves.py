@@ -13,8 +13,8 @@ from rnnbench.statistics import mean_interval
 
 _ID, _TITLE = "learning_curves", "Learning curves"
 
-POINTS = 150
-"""More points than this cannot be told apart on a page."""
+_POINTS, _POINTS_IN_MANY = 150, 60
+"""More points to a line than this cannot be told apart on a page, alone or in a small panel."""
 
 
 def learning_curves(results: Results) -> Drawing | Omitted:
@@ -27,6 +27,7 @@ def learning_curves(results: Results) -> Drawing | Omitted:
     if curves.empty:
         return Omitted(_ID, _TITLE, "no evaluation run has left a validation curve")
     unit = ["replicate"] if replicated(results) else ["replicate", "seed_index"]
+    points = _POINTS if len(settings) <= 2 else _POINTS_IN_MANY
     panels = {}
     for name, entry in settings.items():
         mine = curves[(curves["setting"] == name) & (curves["metric"] == entry["metric"])]
@@ -35,7 +36,7 @@ def learning_curves(results: Results) -> Drawing | Omitted:
             one = mine[mine["architecture"] == architecture]
             wide = one.pivot_table(index="update", columns=unit, values="value", aggfunc="mean")
             updates = wide.index.to_numpy()
-            keep = np.unique(np.linspace(0, len(updates) - 1, POINTS).round().astype(int))
+            keep = np.unique(np.linspace(0, len(updates) - 1, points).round().astype(int))
             for update in updates[keep] if len(updates) else ():
                 interval = mean_interval(wide.loc[update].dropna().to_numpy(float))
                 bounds = (interval.estimate, interval.low, interval.high, interval.n)
@@ -59,7 +60,7 @@ def learning_curves(results: Results) -> Drawing | Omitted:
         f"Mean validation score of the evaluation runs against updates; band: 95 % t interval over "
         f"up to {int(data['n'].max())} {name}{'es' if name == 'search' else 's'}. A failed run "
         "is in the mean until it failed. Not smoothed; at most "
-        f"{POINTS} points a line.",
+        f"{points} points a line.",
         data,
         panels,
         panel,

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from rnnbench.plots.canvas import COLUMNS, Drawing, Omitted, draw_anchors, draw_series
+from rnnbench.palette import look
+from rnnbench.plots.canvas import (
+    COLUMNS,
+    Drawing,
+    Omitted,
+    draw_anchors,
+    draw_series,
+    plain,
+)
 from rnnbench.results import Results
 from rnnbench.standings import Standings, unit_name
 from rnnbench.statistics import mean_interval
@@ -32,15 +42,17 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
     if not families:
         return Omitted(_ID, _TITLE, "every task was run at one length only")
     panels = {}
-    failures: dict[tuple[str, str], str] = {}
+    failures = {
+        key: f"✕{standing.failed}/{standing.runs}"
+        for key, standing in gathered.items()
+        if standing.failed
+    }
     for title, names in families.items():
         rows = []
         for architecture in architectures:
             for name in names:
                 standing = gathered[architecture, name]
                 interval = mean_interval(np.asarray(standing.survivors))
-                if standing.failed:
-                    failures[architecture, name] = f"✕{standing.failed}/{standing.runs}"
                 if interval.n:
                     length = settings[name]["sequence_length"]
                     bounds = (interval.estimate, interval.low, interval.high, interval.n)
@@ -54,18 +66,7 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
         names = families[title]
         for index, architecture in enumerate(architectures):
             draw_series(axes, data[data["architecture"] == architecture], index)
-        for row in data.itertuples():
-            mark = failures.get((str(row.architecture), str(row.setting)))
-            if mark:
-                axes.annotate(
-                    mark,
-                    (float(str(row.x)), float(str(row.mean))),
-                    xytext=(0, 5),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=7,
-                    color="#8a4b00",
-                )
+        _mark_failures(axes, names, data, settings, failures, architectures)
         lengths = [settings[name]["sequence_length"] for name in names]
         axes.set_xscale("log", base=2)
         axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
@@ -79,13 +80,44 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
         _TITLE,
         f"Mean test score of the runs that finished; band: 95 % t interval over "
         f"{_count(panels)} {unit}{'es' if unit == 'search' else 's'}, none where fewer than three "
-        "finished. ✕ n/m: n of m runs failed and are left out of the mean. Dashed: the trivial "
+        "finished. ✕n/m: n of m runs failed and are left out of the mean. Dashed: the trivial "
         "predictor of the shortest length. Length on a logarithmic axis.",
         pd.concat(panels.values(), ignore_index=True),
         panels,
         panel,
         architectures,
     )
+
+
+def _mark_failures(
+    axes: Axes,
+    names: list[str],
+    data: pd.DataFrame,
+    settings: dict[str, Any],
+    failures: dict[tuple[str, str], str],
+    architectures: list[str],
+) -> None:
+    """Write what failed above the mean of the survivors, or at the trivial level without any."""
+    means = {
+        (str(architecture), str(name)): float(mean)
+        for architecture, name, mean in zip(
+            data["architecture"], data["setting"], data["mean"], strict=True
+        )
+    }
+    for index, architecture in enumerate(architectures):
+        for name in names:
+            mark = failures.get((architecture, name))
+            if mark:
+                trivial = float(settings[name]["trivial"])
+                axes.annotate(
+                    f"{plain(architecture)} {mark}",
+                    (settings[name]["sequence_length"], means.get((architecture, name), trivial)),
+                    xytext=(-4, 5),
+                    textcoords="offset points",
+                    ha="right",
+                    fontsize=7,
+                    color=look(index).colour,
+                )
 
 
 def _count(panels: dict[str, pd.DataFrame]) -> str:

@@ -14,10 +14,9 @@ from rnnbench.plots import Figure, Omitted
 from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.method import method
 from rnnbench.results import Results
-from rnnbench.statistics import Interval
-from rnnbench.summary import Entry, Row, Summary
+from rnnbench.summary import Entry, Summary
 from rnnbench.trust import Edge, edges
-from rnnbench.wording import GAP, counted, half_width, number, p_value, percent, signed, span
+from rnnbench.wording import GAP, counted, estimate, p_value, percent, signed, span
 
 MOST_FAILURES = 200
 """More failures than this are left to the tables beside the report."""
@@ -32,8 +31,7 @@ class Mark:
     order   the number to sort by
     """
 
-    mean: str
-    interval: str
+    score: str
     solved: str
     solved_first: bool
     failed: str
@@ -134,13 +132,6 @@ def signed_percent(share: float) -> str:
     return ("+" if share > 0 else "−" if share < 0 else "±") + percent(abs(share))
 
 
-def overall_text(row: Row) -> str:
-    """Write an overall score: `0.840 ± 0.012`."""
-    if math.isnan(row.overall.estimate):
-        return GAP
-    return f"{number(row.overall.estimate)} {half_width(row.overall)}".strip()
-
-
 def _subtitle(manifest: Mapping[str, Any], summary: Summary) -> str:
     budget = manifest["budget"]
     updates = budget["updates"]
@@ -165,8 +156,7 @@ def _subtitle(manifest: Mapping[str, Any], summary: Summary) -> str:
 def _mark(entry: Entry, solved_or_not: bool) -> Mark:
     mean = entry.score.estimate
     return Mark(
-        mean=number(mean) if entry.ok else GAP,
-        interval=half_width(entry.score),
+        score=estimate(entry.score),
         solved=f"{entry.solved_count}/{entry.runs} solved" if entry.solved is not None else "",
         solved_first=solved_or_not,
         failed=f"✕ {entry.failed}/{entry.runs}" if entry.failed else "",
@@ -227,7 +217,7 @@ def _failures(results: Results) -> list[Failure]:
                     setting=str(row["setting"]),
                     status=str(row["status"]).replace("_", " "),
                     update=GAP if pd.isna(update) else f"{int(update):,}",
-                    reason=str(row["reason"]) or GAP,
+                    reason=GAP if pd.isna(row["reason"]) else str(row["reason"]) or GAP,
                 )
             )
     return found
@@ -235,8 +225,11 @@ def _failures(results: Results) -> list[Failure]:
 
 def _forest_caption(summary: Summary) -> str:
     ranking = summary.ranking
+    settings = counted(len(ranking.settings), "setting")
+    if len(ranking.settings) < len(summary.settings):
+        settings = f"the {settings} out of {len(summary.settings)} that all have"
     return (
-        f"Mean normalised score over {counted(len(ranking.settings), 'setting')}: 0 is the trivial "
+        f"Mean normalised score over {settings}: 0 is the trivial "
         "predictor, 1 the oracle or a perfect score; failures count as 0. Line and ±: 95 % t "
         f"interval over {ranking.units} {summary.unit}{_plural(summary, ranking.units)}. Band: a "
         f"tie, decided by {summary.separation}. Rank: the ranks that these decisions allow."

@@ -95,5 +95,10 @@ def search(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{counted(found['replicates'], 'search', 'searches')} each",
         ),
         *((f"space: {name}", str(text)) for name, text in found["space"].items()),
+        *(
+            (f"space of {architecture}: {name}", str(text))
+            for architecture, own in found["own"].items()
+            for name, text in own.items()
+        ),
         *((f"training: {name}", str(value)) for name, value in manifest["training"].items()),
     ]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from rnnbench.palette import Look, look
-from rnnbench.report.content import overall_text
 from rnnbench.statistics import Interval
 from rnnbench.summary import Row, Summary
-from rnnbench.wording import counted
+from rnnbench.wording import counted, estimate
 
 _Scale = Callable[[float], str]
 
@@ -126,9 +126,9 @@ def _line(row: Row, y: float, x: _Scale, layout: _Layout) -> Markup:
     failed = f" ✕{row.failed}" if row.failed else ""
     room = (layout.left - layout.name) // 8 - len(failed)
     name = row.architecture if len(row.architecture) <= room else row.architecture[: room - 1] + "…"
-    mean = overall_text(row)
+    mean = estimate(row.overall)
     if layout is _NARROW:
-        mean = mean.replace(" ± ", " ±").replace("0.", ".")
+        mean = re.sub(r"\b0\.", ".", mean.replace("± ", "±"))
     return Markup(
         '<g data-a="{}">{}{}<text x="{}" y="{:g}" class="name">{}<tspan class="failed">{}</tspan>'
         '</text><text x="{}" y="{:g}">{}</text>'
@@ -177,7 +177,7 @@ def _bands(rows: Sequence[Row], layout: _Layout) -> list[Markup]:
 
 def _finding(rows: Sequence[Row]) -> str:
     said = [
-        f"{row.architecture} {overall_text(row)}, "
+        f"{row.architecture} {estimate(row.overall)}, "
         + (f"rank {row.rank}, group {row.group}" if row.group else "not ranked")
         + (f", {counted(row.failed, 'failed run')}" if row.failed else "")
         for row in rows

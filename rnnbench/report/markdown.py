@@ -7,7 +7,8 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rnnbench.report.content import Content, overall_text
+from rnnbench.report.content import Content
+from rnnbench.wording import estimate
 
 _SPECIAL = re.compile(r"([\\`*\[\]|#])")
 
@@ -38,7 +39,7 @@ def markdown(content: Content) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["code"] = code
-    environment.filters["overall"] = overall_text
+    environment.filters["estimate"] = estimate
     return environment.get_template("report.md.j2").render(
         content=content, summary=content.summary, manifest=content.manifest
     )

@@ -9,12 +9,13 @@ import math
 from importlib.resources import files
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rnnbench.palette import look
 from rnnbench.plots import Figure
-from rnnbench.report.content import Content, overall_text
+from rnnbench.report.content import Content
 from rnnbench.report.forest import forest, glyph
 
 SCHEMA = 1
@@ -34,7 +35,6 @@ def page(content: Content) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["overall"] = overall_text
     return environment.get_template("report.html.j2").render(
         content=content,
         summary=content.summary,
@@ -96,6 +96,6 @@ def _data_block(content: Content) -> Markup:
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     return {
-        str(name): None if isinstance(value, float) and not math.isfinite(value) else value
+        str(name): None if pd.isna(value) or value in (math.inf, -math.inf) else value
         for name, value in row.items()
     }

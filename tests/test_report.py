@@ -1,0 +1,248 @@
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+import synthetic
+
+from rnnbench.files import write_atomically
+from rnnbench.report import write_report
+from rnnbench.report.forest import axis
+from rnnbench.statistics import Interval
+
+COPY = "copy_memory(length=20)"
+
+
+class Page(HTMLParser):
+    """What a page holds: elements with their attributes, the words outside code, its scripts."""
+
+    VOID = ("meta", "img", "br", "wbr", "link", "input", "hr")
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words, self.scripts, self.styles, self.open = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("script", "style"):
+            (self.scripts if self.open[-1] == "script" else self.styles).append(data)
+        else:
+            self.words.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def report(folder, **changes):
+    path = write_report(synthetic.results(**changes), folder)
+    return Page(path.read_text(encoding="utf-8")), (folder / "report.md").read_text("utf-8")
+
+
+CASES = {
+    "whole": {},
+    "quick": {"seeds": 3, "trials": 2, "quick": True},
+    "interrupted": {"keep": 7, "interrupted": True},
+    "not begun": {"keep": 0, "trials": 0, "interrupted": True},
+    "all failed": {"failed": {("gru", COPY): 5, ("lstm", COPY): 5}},
+    "skipped": {"skipped": {("gru", COPY): "gru looks ahead"}},
+    "two lengths": {"settings": (("copy_memory", 20), ("copy_memory", 40))},
+    "hostile": {"architectures": (synthetic.HOSTILE, "lstm")},
+    "searches": {"replicates": 3, "seeds": 2},
+}
+
+
+@pytest.fixture(scope="module", params=list(CASES))
+def case(request, tmp_path_factory):
+    return request.param, *report(tmp_path_factory.mktemp("report"), **CASES[request.param])
+
+
+def test_every_state_of_a_run_gives_all_sections(case):
+    _, page, markdown = case
+    sections = {
+        "leads": "Who leads?",
+        "scores": "Where does it come from?",
+        "pairs": "Comparison with lstm",
+        "length": "Does it hold at greater length?",
+        "learning": "How fast does it learn?",
+        "tuning": "Was anyone under-tuned?",
+        "parameters": "Is it only size?",
+        "failures": "Failures",
+        "settings": "What was run",
+        "provenance": "On what, and how to make it again",
+        "method": "Method",
+    }
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for id_, heading in sections.items():
+        assert id_ in ids
+        assert heading in page.text
+        assert f"\n## {heading}\n" in markdown
+
+
+def test_every_link_inside_the_page_leads_somewhere(case):
+    _, page, _ = case
+    ids = {attributes.get("id") for _, attributes in page.elements}
+    links = [a["href"][1:] for a in page.all("a") if a["href"].startswith("#")]
+    assert links
+    assert set(links) <= ids
+
+
+def test_the_page_asks_nothing_of_the_network(case):
+    _, page, _ = case
+    assert not page.all("link")
+    assert not page.all("iframe")
+    for image in page.all("img"):
+        assert image["src"].startswith("data:image/svg+xml;base64,")
+        assert image["alt"]
+    assert not any("src" in script for script in page.all("script"))
+    assert not re.search(r"url\(|@import", "".join(page.styles))
+
+
+def test_the_policy_lets_only_the_pages_own_style_and_script_run(case):
+    _, page, _ = case
+    metas = page.all("meta")
+    policy = next(m["content"] for m in metas if m.get("http-equiv") == "Content-Security-Policy")
+    (style,) = page.styles
+    script = page.scripts[-1]
+    for kind, text in (("style", style), ("script", script)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    # Attributes that the policy blocks would lose their effect in silence.
+    for _, attributes in page.elements:
+        assert not any(name == "style" or name.startswith("on") for name in attributes)
+
+
+def test_tables_that_may_be_wide_scroll_in_a_named_region_that_takes_focus(case):
+    _, page, _ = case
+    regions = [d for d in page.all("div") if "scroll" in d.get("class", "").split()]
+    assert len(regions) >= len(page.all("table"))
+    assert all(r["tabindex"] == "0" and r["role"] == "region" and r["aria-label"] for r in regions)
+
+
+def test_pictures_of_the_page_have_a_title_and_the_finding_in_words(case):
+    _, page, _ = case
+    pictures = [svg for svg in page.all("svg") if svg.get("role") == "img"]
+    ids = {attributes.get("id") for _, attributes in page.elements}
+    for picture in pictures:
+        assert set(picture["aria-labelledby"].split()) <= ids
+    hidden = [svg for svg in page.all("svg") if svg.get("aria-hidden") == "true"]
+    assert len(pictures) + len(hidden) == len(page.all("svg"))
+
+
+def test_page_markdown_and_data_say_the_same(case):
+    _, page, markdown = case
+    data = json.loads(page.scripts[0])
+    assert data["verdict"] in page.text
+    assert f"**{data['verdict']}**".replace("<", "&lt;") in re.sub(r"\\(.)", r"\1", markdown)
+    plain = page.text.replace(" ", "")
+    for line in markdown.splitlines():
+        for number in re.findall(r"[\d.]+ ± [\d.]+|[+−][\d.]+ to [+−][\d.]+", line):
+            assert number.replace(" ", "") in plain
+
+
+def test_a_hostile_name_stays_a_name(tmp_path):
+    page, markdown = report(tmp_path, architectures=(synthetic.HOSTILE, "lstm"))
+    assert len(page.all("script")) == 2
+    assert not any(image.get("src") == "x" for image in page.all("img"))
+    assert synthetic.HOSTILE in page.text
+    assert "<img" not in markdown
+    assert "<b>" not in markdown
+    rows = [line for line in markdown.splitlines() if line.startswith("| &lt;/script>")]
+    assert re.sub(r"\\.", "", rows[0]).count("|") == 7
+
+
+def test_every_failure_is_a_row_with_its_update_and_reason(tmp_path):
+    page, markdown = report(tmp_path, failed={("gru", COPY): 2})
+    assert "2 of 10 evaluation runs failed." in page.text
+    assert "✕ 2/5" in page.text
+    assert markdown.count("| evaluation, seed ") == 2
+    assert "| diverged | 812 | loss is nan |" in markdown
+
+
+def test_no_failure_is_said_too(tmp_path):
+    page, markdown = report(tmp_path)
+    sentence = "None: all 10 evaluation runs and all trials that are present finished."
+    assert sentence in page.text
+    assert sentence in markdown
+
+
+def test_partial_and_quick_runs_carry_a_banner(tmp_path):
+    page, markdown = report(tmp_path, keep=7, interrupted=True, quick=True)
+    for text in (page.text, markdown):
+        assert "Partial results. The run was interrupted: 25 of 28 trials and runs" in text
+        assert "Quick budget: a try-out of the machinery" in text
+    page, _ = report(tmp_path)
+    assert "Partial results" not in page.text
+    assert "Quick budget" not in page.text
+
+
+def test_the_same_results_give_the_same_bytes(tmp_path):
+    report(tmp_path / "a")
+    report(tmp_path / "b")
+    names = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
+    assert len(names) >= 4
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_large_report_stays_small(tmp_path):
+    page = write_report(synthetic.large(), tmp_path)
+    assert page.stat().st_size < 2_000_000
+
+
+def test_equations_cannot_leave_their_fence(tmp_path):
+    results = synthetic.results()
+    results.manifest["architectures"]["gru"]["equations"] = "```\n# not a heading\n```"
+    write_report(results, tmp_path)
+    assert "````text\n```\n# not a heading\n```\n````" in (tmp_path / "report.md").read_text(
+        "utf-8"
+    )
+
+
+def test_a_report_needs_no_torch(tmp_path):
+    code = "import sys, rnnbench.report; print({'torch','optuna','distributed'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.61, 0.87, (0.6, 0.9, 0.1)), (0.0, 1.0, (0.0, 1.0, 0.5)), (0.5, 0.5, (0.5, 0.505, 0.005))],
+)
+def test_an_axis_has_round_ends_that_hold_all_points(low, high, expected):
+    found = axis([Interval((low + high) / 2, low, high, 5)])
+    assert found == pytest.approx(expected)
+
+
+def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
+    target = tmp_path / "new" / "file.txt"
+    write_atomically(target, "old")
+
+    def fail(_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(target, "half")
+    assert target.read_text() == "old"
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]

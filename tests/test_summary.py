@@ -1,0 +1,282 @@
+import dataclasses
+
+import pytest
+import synthetic
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnbench.comparisons import compare
+from rnnbench.ranking import order
+from rnnbench.statistics import Interval
+from rnnbench.summary import summarise
+from rnnbench.trust import edges
+from rnnbench.wording import estimate, listed, number
+
+COPY = "copy_memory(length=20)"
+
+
+def summary(**changes):
+    results = synthetic.results(**changes)
+    return summarise(results, compare(results))
+
+
+def gain(amount, spread=0.0):
+    """Scores of gru and lstm that differ by `amount`, which varies over seeds by `spread`."""
+    return lambda name, _, __, seed: 0.6 + (name == "gru") * (amount + spread * (seed % 2 * 2 - 1))
+
+
+# The verdict's templates, one by one.
+
+
+def test_enough_seeds_and_a_clear_difference_give_a_leader():
+    found = summary(seeds=6, scores=gain(0.0875))
+    assert found.kind == "SEPARATED"
+    assert found.verdict == (
+        "gru leads, +0.100 (95 % interval +0.100 to +0.100) above lstm, the next, "
+        "with p = 0.0312 after Holm's correction."
+    )
+
+
+def test_five_seeds_are_ahead_at_most_and_the_reader_learns_why():
+    found = summary(scores=gain(0.0875))
+    assert found.kind == "AHEAD"
+    assert found.verdict == (
+        "gru is ahead of lstm, the next, by +0.100 (95 % interval +0.100 to +0.100), "
+        "but 5 seeds cannot make that significant."
+    )
+    assert found.limits[0] == (
+        "Too few seeds for a significance claim: 5 seeds cannot give p below 0.0625; "
+        "6 are needed before Holm's correction."
+    )
+
+
+def test_a_difference_within_its_interval_is_a_tie():
+    found = summary(seeds=6, scores=gain(0.0, spread=0.1))
+    assert found.kind == "TIED"
+    assert found.verdict.startswith("All tie; these data cannot order them (difference ")
+    assert {row.rank for row in found.rows} == {"1–2"}
+    assert {row.group for row in found.rows} == {"A"}
+
+
+def test_two_seeds_cannot_tell():
+    found = summary(seeds=2, scores=gain(0.0875))
+    assert found.kind == "UNDERPOWERED"
+    assert found.verdict == (
+        "Too few seeds to tell: gru scores +0.100 above lstm on 2 seeds, and an interval needs 3."
+    )
+
+
+def test_nobody_leads_at_the_level_of_the_trivial_predictor():
+    assert summary(scores=lambda *_: 0.1).kind == "NOTHING_LEARNED"
+    assert not any(e.best for row in summary(scores=lambda *_: 0.1).rows for e in row.entries)
+
+
+def test_where_all_runs_failed_there_is_nothing_to_compare():
+    found = summary(failed={("gru", COPY): 5, ("lstm", COPY): 5})
+    assert (found.kind, found.verdict) == ("FAILED", "Nothing to compare: all 10 runs failed.")
+    assert {row.rank for row in found.rows} == {"–"}
+    assert found.limits == ()
+
+
+@pytest.mark.parametrize("keep", [0, 5])
+def test_one_side_alone_is_not_ranked(keep):
+    found = summary(keep=keep, interrupted=True)
+    assert found.kind == "UNRANKED"
+    assert found.banner.startswith("Partial results. The run was interrupted: ")
+
+
+@given(st.integers(3, 7), st.floats(0, 0.3), st.floats(0, 0.3))
+def test_no_sentence_claims_more_than_the_corrected_test_and_interval_show(seeds, amount, spread):
+    found = summary(seeds=seeds, scores=gain(amount, spread))
+    separated = found.ranking.by_test and found.ranking.separated("gru", "lstm")
+    assert ("leads" in found.verdict) == separated
+    assert "best" not in found.verdict
+    assert "win" not in found.verdict
+
+
+# The order.
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 1), min_size=8, max_size=8), min_size=2, max_size=5),
+    st.integers(0, 4),
+)
+def test_a_copy_of_an_architecture_is_in_its_group(columns, which):
+    scores = {
+        f"a{i}": {(0, seed): score for seed, score in enumerate(column)}
+        for i, column in enumerate(columns)
+    }
+    original = f"a{which % len(columns)}"
+    places = {p.architecture: p for p in order({**scores, "copy": scores[original]}, ["s"]).places}
+    assert not order({**scores, "copy": scores[original]}, ["s"]).separated(original, "copy")
+    assert places["copy"].rank_low == places[original].rank_low
+    assert places["copy"].rank_high == places[original].rank_high
+
+
+def test_a_worse_group_starts_only_below_every_member_of_the_one_above():
+    # c is below a by 0.2 for sure, but b swings so much that it cannot be told from either.
+    scores = {
+        "a": dict.fromkeys([(0, s) for s in range(5)], 0.9),
+        "b": {(0, s): 0.8 + 0.3 * (s % 2 * 2 - 1) for s in range(5)},
+        "c": dict.fromkeys([(0, s) for s in range(5)], 0.7),
+    }
+    places = {p.architecture: p for p in order(scores, ["s"]).places}
+    assert {p.group for p in places.values()} == {0}
+    assert (places["a"].rank_low, places["a"].rank_high) == (1, 2)
+    assert (places["b"].rank_low, places["b"].rank_high) == (1, 3)
+    assert (places["c"].rank_low, places["c"].rank_high) == (2, 3)
+
+
+def test_which_rule_separates_is_said():
+    assert "95 % t interval" in summary(seeds=5).separation
+    assert "5 seeds are too few" in summary(seeds=5).separation
+    assert "sign-flip tests" in summary(seeds=6).separation
+    assert "1 search" not in summary(seeds=5).separation
+
+
+def test_an_architecture_that_skips_a_setting_has_no_rank_and_a_labelled_mean():
+    found = summary(
+        settings=(("copy_memory", 20), ("adding_uniform", 50)),
+        skipped={("gru", COPY): "gru is bidirectional and copy_memory is causal"},
+    )
+    row = found.rows[-1]
+    assert (row.architecture, row.rank) == ("gru", "–")
+    assert row.note == (
+        "not ranked: mean over its own 1 of 2 settings "
+        "(gru is bidirectional and copy_memory is causal)"
+    )
+    assert row.entries[0].skipped
+    assert row.runs == 5
+
+
+def test_a_partial_run_is_ranked_on_the_settings_that_all_have():
+    found = summary(
+        architectures=("gru", "lstm"),
+        settings=(("copy_memory", 20), ("adding_uniform", 50)),
+        keep=15,
+    )
+    assert found.ranking.settings == (COPY,)
+    assert found.rows[0].rank == "1"
+
+
+# Cells of the table.
+
+
+def entry(found, architecture):
+    (row,) = [row for row in found.rows if row.architecture == architecture]
+    return row.entries[0]
+
+
+def test_the_mean_is_over_survivors_and_failures_are_counted():
+    found = entry(summary(seeds=4, scores=lambda *_: 0.5, failed={("gru", COPY): 1}), "gru")
+    assert (found.score.estimate, found.ok, found.runs, found.failed) == (0.5, 3, 4, 1)
+    assert entry(summary(failed={("gru", COPY): 5}), "gru").among_best is False
+
+
+def test_solved_runs_are_out_of_all_runs():
+    found = entry(summary(seeds=4, scores=lambda *_: 1.0, failed={("gru", COPY): 1}), "gru")
+    assert found.solved_count == 3
+    assert found.solved.estimate == 0.75
+    assert 0 < found.solved.low < 0.75 < found.solved.high < 1
+
+
+def test_failures_pull_down_who_is_best_though_survivors_look_good():
+    found = summary(
+        scores=lambda name, *_: 0.95 if name == "gru" else 0.8, failed={("gru", COPY): 4}
+    )
+    assert entry(found, "gru").score.estimate == 0.95
+    assert not entry(found, "gru").best
+    assert entry(found, "lstm").best
+
+
+def test_what_cannot_be_told_from_the_best_is_marked():
+    tied = summary(scores=gain(0.01, spread=0.1))
+    assert entry(tied, "lstm").among_best
+    clear = summary(scores=gain(0.1))
+    assert not entry(clear, "lstm").among_best
+
+
+# Trust.
+
+
+def texts(found, ok):
+    return [check.text for check in found.checks if check.ok is ok]
+
+
+def test_a_sound_run_passes_its_checks():
+    found = summary(seeds=6)
+    assert texts(found, ok=False) == []
+    assert "same tuning: 9 trials each" in texts(found, ok=True)
+    assert "same size: 5,000 parameters (within 0.3 %)" in texts(found, ok=True)
+
+
+def test_what_deserves_doubt_comes_first():
+    found = summary(
+        quick=True, failed={("gru", COPY): 1}, keep=9, parameters={"gru": 6000, "lstm": 5000}
+    )
+    doubts = texts(found, ok=False)
+    assert doubts == [
+        "quick budget: a try-out, not evidence",
+        "27 of 28 trials and runs present",
+        "1 of 9 runs failed, counted as 0",
+        "4 seeds; 6 needed to test every pair",
+        "sizes differ from 5,000 parameters by up to 20 %",
+    ]
+    assert [check.ok for check in found.checks] == sorted(check.ok for check in found.checks)
+
+
+def test_no_search_and_unclean_code_are_said():
+    results = synthetic.results(trials=0)
+    results.manifest["git"]["dirty"] = True
+    doubts = texts(summarise(results, compare(results)), ok=False)
+    assert "no tuning: hyperparameters fixed by the suite" in doubts
+    assert "uncommitted changes on top of 0123456789ab" in doubts
+
+
+def test_rows_of_different_versions_are_named():
+    results = synthetic.results()
+    results.runs.loc[0, "torch_version"] = "2.12.0"
+    assert "rows from torch 2.12.0 and 2.13.0" in texts(summarise(results, compare(results)), False)
+
+
+@pytest.mark.parametrize(("rate", "found"), [(3e-2, 1), (1.2e-4, 1), (2e-4, 0), (3e-3, 0)])
+def test_an_optimum_at_an_end_of_a_logarithmic_range_is_found(rate, found):
+    results = synthetic.results(("lstm",))
+    results.trials["hp_learning_rate"] = rate
+    assert len(edges(results)) == found
+
+
+def test_an_optimum_of_a_cells_own_option_is_found():
+    results = synthetic.results()
+    results.trials["hp_learning_rate"] = 3e-3
+    results.trials["option_forget_bias"] = 5.0
+    results.manifest["search"]["own"] = {"lstm": {"forget_bias": "0 … 5"}}
+    assert [(edge.architecture, edge.name) for edge in edges(results)] == [("lstm", "forget_bias")]
+
+
+# Words.
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.9994, "0.999"), (0.00995, "0.010"), (0.0069, "0.0069"), (-0.25, "−0.250"), (0, "0.000"),
+     (0.00012, "0.00012"), (2e-6, "2.0e−06"), (float("nan"), "–")],
+)  # fmt: skip
+def test_numbers_keep_the_digits_that_count(value, text):
+    assert number(value) == text
+
+
+def test_an_estimate_and_its_half_width_have_the_same_digits():
+    assert estimate(Interval(0.8932, 0.8845, 0.9019, 5)) == "0.893 ± 0.009"
+    assert estimate(Interval(0.00098, -0.00172, 0.00368, 5)) == "0.0010 ± 0.0027"
+    assert estimate(Interval(0.5, float("nan"), float("nan"), 2)) == "0.500"
+
+
+def test_long_lists_are_cut():
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(["a", "b", "c"], at_most=2) == "a, b and 1 more"
+
+
+def test_a_summary_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        summary().verdict = "mine is best"
