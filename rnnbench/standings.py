@@ -103,12 +103,35 @@ def standings(results: Results) -> Standings:
             {str(name): value for name, value in row.items()}
         )
     repeated = replicated(results)
+    tried = searched(results)
     return {
         (architecture, setting): _standing(
-            architecture, setting, manifest["settings"][setting], rows, repeated
+            architecture,
+            setting,
+            manifest["settings"][setting],
+            [row | {"asked": asked(row, tried)} for row in rows],
+            repeated,
         )
         for (architecture, setting), rows in by_pair.items()
     }
+
+
+def searched(results: Results) -> frozenset[tuple[str, str, int]]:
+    """Return which (architecture, setting, replicate) had trials that ran."""
+    trials = results.trials
+    if trials.empty:
+        return frozenset()
+    ran = trials[trials["status"] != "skipped"]
+    return frozenset(zip(ran["architecture"], ran["setting"], ran["replicate"], strict=True))
+
+
+def asked(row: Mapping[str, Any], tried: frozenset[tuple[str, str, int]]) -> bool:
+    """Whether a run counts: not where the pair does not apply.
+
+    A run skipped because no trial of its search succeeded is a failure, not an excuse.
+    """
+    pair = (row["architecture"], row["setting"], row["replicate"])
+    return row["status"] != "skipped" or pair in tried
 
 
 def _standing(
@@ -118,28 +141,28 @@ def _standing(
     rows: list[dict[str, Any]],
     repeated: bool,
 ) -> Standing:
-    asked = [row for row in rows if row["status"] != "skipped"]
+    present = [row for row in rows if row["asked"]]
     survivors: dict[Unit, list[float]] = {}
     counted: dict[Unit, list[float]] = {}
     normalised: dict[Unit, list[float]] = {}
-    for row in sorted(asked, key=lambda row: (row["replicate"], row["seed_index"])):
+    for row in sorted(present, key=lambda row: (row["replicate"], row["seed_index"])):
         unit = (row["replicate"],) if repeated else (row["replicate"], row["seed_index"])
         score = float(row["score"]) if row["status"] == "ok" else math.nan
         counted.setdefault(unit, []).append(no_worse_than_trivial(score, setting))
         normalised.setdefault(unit, []).append(normalise(score, setting))
         if row["status"] == "ok":
             survivors.setdefault(unit, []).append(score)
-    known = [row["solved"] for row in asked if not pd.isna(row["solved"])]
+    known = [row["solved"] for row in present if not pd.isna(row["solved"])]
     return Standing(
         architecture=architecture,
         setting=name,
         survivors=tuple(_mean(scores) for scores in survivors.values()),
         counted={unit: _mean(scores) for unit, scores in counted.items()},
         normalised={unit: _mean(scores) for unit, scores in normalised.items()},
-        runs=len(asked),
-        failed=sum(row["status"] != "ok" for row in asked),
+        runs=len(present),
+        failed=sum(row["status"] != "ok" for row in present),
         solved=sum(map(bool, known)) if known else None,
-        skipped=next((str(r["reason"]) for r in rows if r["status"] == "skipped"), ""),
+        skipped=next((str(r["reason"]) for r in rows if not r["asked"]), ""),
     )
 
 

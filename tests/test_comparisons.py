@@ -1,5 +1,7 @@
+import dataclasses
 import math
 
+import pandas as pd
 import pytest
 import synthetic
 
@@ -165,3 +167,12 @@ def test_only_seeds_that_both_have_are_compared():
 def test_the_table_keeps_its_columns_when_nothing_is_compared():
     results = synthetic.results(("lstm",))
     assert list(compare(results).columns) == list(compare(synthetic.results()).columns)
+
+
+def test_runs_skipped_because_their_search_failed_count_as_failed():
+    results = synthetic.results(skipped={("gru", COPY): "no trial of the search succeeded"})
+    tried = results.trials.iloc[:1].assign(architecture="gru", status="diverged")
+    results = dataclasses.replace(results, trials=pd.concat([results.trials, tried]))
+    row = only(results)
+    assert (row.n, row.runs, row.failed, row.note) == (5, 5, 5, "")
+    assert row.difference < 0

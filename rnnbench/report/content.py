@@ -14,6 +14,7 @@ from rnnbench.plots import Figure, Omitted
 from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.method import method
 from rnnbench.results import Results
+from rnnbench.standings import asked, searched
 from rnnbench.summary import Entry, Summary
 from rnnbench.trust import Edge, edges
 from rnnbench.wording import GAP, counted, estimate, p_value, percent, signed, span
@@ -202,9 +203,11 @@ def _pair(row: Comparison) -> dict[str, str]:
 
 def _failures(results: Results) -> list[Failure]:
     found = []
+    tried = searched(results)
     for table, kind in ((results.runs, "run"), (results.trials, "trial")):
-        for row in table.to_dict("records"):
-            if row["status"] in ("ok", "skipped"):
+        for record in table.to_dict("records"):
+            row = {str(name): value for name, value in record.items()}
+            if row["status"] == "ok" or not asked(row, tried):
                 continue
             where = f"trial {row['trial']} ({row['phase']})" if kind == "trial" else "evaluation"
             seed = f", seed {row['seed_index']}" if kind == "run" else ""
