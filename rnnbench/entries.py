@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from rnnbench.errors import SuiteError, UnknownNameError
 from rnnbench.options import Choice, Space, Value
 from rnnbench.schema import BudgetSection, Match, Setting, SuiteFile
 from rnnbench.source import Place, Source, printable
+
+MOST_SETTINGS = 1000
+"""How many settings one entry of a suite may stand for."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,10 @@ def read_settings(source: Source, given: Sequence[Setting], at: Place) -> tuple[
     for number, setting in enumerate(given):
         place = (*at, number)
         lists: dict[str, tuple[Value, ...]] = setting.model_extra or {}
+        count = math.prod(map(len, lists.values()))
+        if count > MOST_SETTINGS:
+            message = f"this makes {count:,} settings; {MOST_SETTINGS:,} at most"
+            raise source.error(place, message, value=True)
         for values in itertools.product(*lists.values()):
             options = dict(zip(lists, values, strict=True))
             name = setting_name(setting.task, options)

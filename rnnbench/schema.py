@@ -224,7 +224,10 @@ def _located(source: Source, detail: ErrorDetails) -> SuiteError:
     if detail["type"] == "missing" and section:
         takes = section.model_fields[name].description
         return source.error(place, f"{printable(owner)} lacks `{name}`: {takes}")
-    message = f"`{name}` takes {_expected(place)}, not {shown(detail['input'])}"
+    subject = f"`{name}`"
+    if place and isinstance(place[-1], int):
+        subject = f"entry {place[-1] + 1} of {printable(owner)}"
+    message = f"{subject} takes {_expected(place)}, not {shown(detail['input'])}"
     if detail["type"] == "bool_type" and str(detail["input"]).lower() in ("yes", "no", "on", "off"):
         message += "; in YAML 1.2 that is a word: write true or false"
     if detail["type"] == "literal_error" and section and isinstance(detail["input"], str):
@@ -261,6 +264,8 @@ def _section(place: Place) -> type[Section] | None:
 def _expected(place: Place) -> str:
     """Return what the innermost key that has a description takes."""
     if place and isinstance(place[-1], int):
+        if place[0] == "contrasts" and len(place) == 2:
+            return "a pair of labels such as [gru, lstm]"
         return "a mapping such as {task: adding_uniform}" if _section(place) else "a word"
     section = _section(place)
     if section and section not in (Match, Only):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     DocumentStartEvent,
     Event,
@@ -36,7 +36,9 @@ LARGEST = 2**63
 
 _PLAIN = (ScalarEvent, SequenceStartEvent, MappingStartEvent)
 _WIDTH = 100
-_HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\r(?!\n)")
+_HIDDEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|\r(?!\n)"
+)
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -48,12 +50,13 @@ _WORDS = {
 _HINTS = {
     "mapping values are not allowed": "a second `:` on this line, or a line indented too far;"
     " put text that holds `: ` in quotes",
-    r"'\t' that cannot start": "a tab; indent with spaces",
+    r"'\t' that cannot start": "a tab; use spaces",
     "that cannot start any token": "text that starts with this character needs quotes",
     "found unexpected end of stream": "quotes are opened here and never closed",
     "expected ',' or ']'": "a list that is not closed: `,` or `]` is expected",
     "expected ',' or '}'": "a mapping that is not closed: `,` or `}` is expected",
     "expected <block end>": "this line does not continue what stands above; align it",
+    "expected the node content": "a value is expected here",
     "could not find expected ':'": "a key needs a `:` and a space after it",
 }
 
@@ -93,10 +96,18 @@ class Source:
         for size in range(len(place), -1, -1):
             if place[:size] in self.overrides:
                 return SuiteError(f"{self.overrides[place[:size]]}: {message}")
+        inside = [
+            said for at, said in self.overrides.items() if place and at[: len(place)] == place
+        ]
+        if inside:
+            message += f" (after {', '.join(inside)})"
         while place and place not in self.keys and place not in self.values:
             place, value = place[:-1], False
-        spans = self.values if value or place not in self.keys else self.keys
-        return SuiteError(located(self.name, self.text, spans[place], message))
+        span = self.values[place]
+        # an empty value stands where the next thing begins, so its key is shown instead
+        if place in self.keys and (not value or span.start == span.end):
+            span = self.keys[place]
+        return SuiteError(located(self.name, self.text, span, message))
 
     def override(self, assignment: str, sections: Collection[str] = ()) -> Source:
         """Return the source with one value replaced: `budget.quick.updates=100`.
@@ -169,7 +180,7 @@ def located(name: str, text: str, span: Span, message: str) -> str:
     line = text[start : end if end >= 0 else None].rstrip("\r")
     number, column = text.count("\n", 0, start) + 1, span.start - start
     carets = max(1, min(span.end - span.start, len(line.rstrip()) - column))
-    offset = max(0, column - _WIDTH // 2)
+    offset = max(0, column - _WIDTH // 2) if len(line) > _WIDTH else 0
     shown = "".join(" " if c == "\t" else c if c.isprintable() else "�" for c in line)
     shown = ("…" if offset else "") + shown[offset : offset + _WIDTH]
     indent = column - offset + bool(offset)
@@ -203,8 +214,8 @@ def _decoded(name: str, data: bytes) -> str:
     except UnicodeDecodeError as error:
         # the decoder counts from behind a byte order mark
         at = error.start + len(data) - len(error.object)
-        text = data.decode("utf-8", errors="replace")
-        start = len(data[:at].decode("utf-8"))
+        text = data.decode("utf-8-sig", errors="replace")
+        start = len(data[:at].decode("utf-8-sig"))
         message = f"byte {at} (0x{data[at]:02x}) is not UTF-8; save the file as UTF-8"
         raise SuiteError(located(name, text, Span(start, start + 1), message)) from None
 
@@ -221,14 +232,16 @@ def _read(text: str) -> tuple[Any, dict[Place, Span], dict[Place, Span]]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = str(error.problem or error.context)
-        if "unexpected end of stream" in problem and error.context_mark:
-            mark = error.context_mark
+        opened = error.context_mark
+        unclosed = opened and mark and opened.line < mark.line and "expected ',' or" in problem
+        if unclosed or (opened and "unexpected end of stream" in problem):
+            mark = opened
         reason = next((hint for part, hint in _HINTS.items() if part in problem), problem)
         at = mark.index if mark else 0
         raise _FaultError(at, at + 1, f"not YAML: {reason}") from None
-    except (YAMLError, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError):
         at = reader.reached
-        raise _FaultError(at, at + 1, f"not YAML: {error}") from None
+        raise _FaultError(at, at + 1, "not YAML: an escape that stands for no character") from None
     return tree, reader.keys, reader.values
 
 
@@ -241,7 +254,7 @@ class _Reader:
     def __init__(self, events: Iterator[Event]) -> None:
         self.events = events
         self.keys: dict[Place, Span] = {}
-        self.values: dict[Place, Span] = {}
+        self.values: dict[Place, Span] = {(): Span(0, 0)}
         self.reached = 0
 
     def document(self) -> Any:
@@ -294,6 +307,8 @@ class _Reader:
             key = self.value(event, place)
             if not isinstance(key, str):
                 raise _fault(span, f"the key {json.dumps(key)} is no text; write it in quotes")
+            if not key.isprintable():
+                raise _fault(span, "a key is visible characters on one line")
             at = (*place, key)
             if key in items:
                 message = f"duplicate key `{printable(key)}`; first on line {lines[key]}"

@@ -37,7 +37,7 @@ def slug(text: str) -> str:
 
 def label(text: str) -> str:
     """Return an architecture's label, which tables and plots show."""
-    if not (0 < len(text) <= 40 and text.isprintable() and text.strip() == text):
+    if not 0 < len(text) <= 40 or text.strip() != text:
         raise fault(
             f"a label has 1 to 40 visible characters and no space around them,"
             f" not {shown(text)} ({len(text)} characters)",
