@@ -113,3 +113,23 @@ def test_a_module_provides_one_cell_named_after_it_with_a_full_card(module):
 def test_an_unknown_variant_is_an_error():
     with pytest.raises(OptionError, match="`reset` takes one of after, before, not 'between'"):
         gru.GRU(reset="between")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [rnn.RNN, lstm.LSTM, gru.GRU, peephole_lstm.PeepholeLSTM, cifg_lstm.CIFGLSTM],
+    ids=lambda cell: cell.name,
+)
+def test_init_decides_the_recurrent_matrix_and_nothing_else(cell):
+    drawn = {
+        init: {
+            key: initial.draw(torch.Generator().manual_seed(1))
+            for key, initial in cell(init=init).weights(3, 16).items()
+        }
+        for init in ("uniform", "orthogonal")
+    }
+    for gate in drawn["orthogonal"]["U"].split(16):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(16))
+    assert drawn["uniform"]["U"].abs().max() <= 0.25
+    assert drawn["uniform"]["U"].std() == pytest.approx(0.25 / 3**0.5, rel=0.1)
+    assert drawn["uniform"]["W"].equal(drawn["orthogonal"]["W"])

@@ -34,19 +34,27 @@ h_t = o_t ∘ tanh(c_t)"""
     card = {
         "variant": "coupled gates i = 1 − f, an output gate as in the LSTM, no peepholes",
         "biases": "one a gate, and forget_bias",
-        "initialisation": "W uniform ±1/√inputs, U orthogonal a gate, b zero",
+        "initialisation": "W uniform ±1/√inputs, U as `init` says, b zero",
     }
     options = {
         "forget_bias": Option(
             1.0, search=Between(0.0, 5.0), help="added to the forget gate's bias; not trained"
-        )
+        ),
+        "init": Option(
+            "uniform",
+            choices=("uniform", "orthogonal"),
+            help="U: uniform ±1/√hidden as in torch, or orthogonal a gate",
+        ),
     }
+
+    init: str
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Initial]:
         """Declare W, U and b, each with three blocks of rows: forget, candidate, output."""
+        scheme = orthogonal if self.init == "orthogonal" else uniform
         return {
             "W": uniform(3 * hidden, inputs),
-            "U": orthogonal(3 * hidden, hidden),
+            "U": scheme(3 * hidden, hidden),
             "b": zeros(3 * hidden),
         }
 

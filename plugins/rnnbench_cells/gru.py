@@ -41,23 +41,30 @@ h_t = z_t ∘ h_{t−1} + (1 − z_t) ∘ n_t"""
         "Chung et al. 2014 write 1 − z for it",
         "biases": "one a gate, and with reset after a second one for the candidate, "
         "inside the reset gate; the paper writes none",
-        "initialisation": "W uniform ±1/√inputs, U orthogonal a gate, biases zero",
+        "initialisation": "W uniform ±1/√inputs, U as `init` says, biases zero",
     }
     options = {
         "reset": Option(
             "after",
             choices=("after", "before"),
             help="whether the reset gate acts after or before the recurrent product",
-        )
+        ),
+        "init": Option(
+            "uniform",
+            choices=("uniform", "orthogonal"),
+            help="U: uniform ±1/√hidden as in torch, or orthogonal a gate",
+        ),
     }
 
     reset: str
+    init: str
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Initial]:
         """Declare W, U and b, each with three blocks of rows: reset, update, candidate."""
+        scheme = orthogonal if self.init == "orthogonal" else uniform
         weights = {
             "W": uniform(3 * hidden, inputs),
-            "U": orthogonal(3 * hidden, hidden),
+            "U": scheme(3 * hidden, hidden),
             "b": zeros(3 * hidden),
         }
         return weights | {"d": zeros(hidden)} if self.reset == "after" else weights

@@ -38,19 +38,27 @@ h_t = o_t ∘ tanh(c_t)"""
     card = {
         "variant": "input, forget and output gate, no peepholes",
         "biases": "one a gate (torch and cuDNN train two that act as their sum), and forget_bias",
-        "initialisation": "W uniform ±1/√inputs, U orthogonal a gate, b zero",
+        "initialisation": "W uniform ±1/√inputs, U as `init` says, b zero",
     }
     options = {
         "forget_bias": Option(
             1.0, search=Between(0.0, 5.0), help="added to the forget gate's bias; not trained"
-        )
+        ),
+        "init": Option(
+            "uniform",
+            choices=("uniform", "orthogonal"),
+            help="U: uniform ±1/√hidden as in torch, or orthogonal a gate",
+        ),
     }
+
+    init: str
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Initial]:
         """Declare W, U and b, each with four blocks of rows: input, forget, candidate, output."""
+        scheme = orthogonal if self.init == "orthogonal" else uniform
         return {
             "W": uniform(4 * hidden, inputs),
-            "U": orthogonal(4 * hidden, hidden),
+            "U": scheme(4 * hidden, hidden),
             "b": zeros(4 * hidden),
         }
 

@@ -37,7 +37,7 @@ h_t = o_t ∘ tanh(c_t)"""
     card = {
         "variant": "P diagonal (the paper) or full; i and f see c_{t−1}, o sees c_t",
         "biases": "one a gate, and forget_bias",
-        "initialisation": "W uniform ±1/√inputs, U orthogonal a gate, P uniform ±1/√hidden, b zero",
+        "initialisation": "W uniform ±1/√inputs, U as `init` says, P uniform ±1/√hidden, b zero",
     }
     options = {
         "peepholes": Option(
@@ -48,9 +48,15 @@ h_t = o_t ∘ tanh(c_t)"""
         "forget_bias": Option(
             1.0, search=Between(0.0, 5.0), help="added to the forget gate's bias; not trained"
         ),
+        "init": Option(
+            "uniform",
+            choices=("uniform", "orthogonal"),
+            help="U: uniform ±1/√hidden as in torch, or orthogonal a gate",
+        ),
     }
 
     peepholes: str
+    init: str
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Initial]:
         """Declare W, U, b with blocks of rows input, forget, candidate, output; and peepholes.
@@ -58,9 +64,10 @@ h_t = o_t ∘ tanh(c_t)"""
         P holds those of the input and forget gates, Q those of the output gate.
         """
         full = self.peepholes == "full"
+        scheme = orthogonal if self.init == "orthogonal" else uniform
         return {
             "W": uniform(4 * hidden, inputs),
-            "U": orthogonal(4 * hidden, hidden),
+            "U": scheme(4 * hidden, hidden),
             "b": zeros(4 * hidden),
             "P": uniform(2 * hidden, hidden) if full else uniform(2, hidden),
             "Q": uniform(hidden, hidden) if full else uniform(hidden),

@@ -14,6 +14,7 @@ from rnnbench import (
     Tensors,
     TorchLayer,
     hookimpl,
+    identity,
     orthogonal,
     uniform,
     zeros,
@@ -38,21 +39,28 @@ class RNN(Cell):
     card = {
         "variant": "φ = tanh, ReLU or identity; the output is the state",
         "biases": "one",
-        "initialisation": "W uniform ±1/√inputs, U orthogonal, b zero",
+        "initialisation": "W uniform ±1/√inputs, U as `init` says, b zero",
     }
     options = {
         "nonlinearity": Option(
             "tanh", choices=("tanh", "relu", "identity"), help="φ, applied to every new state"
-        )
+        ),
+        "init": Option(
+            "uniform",
+            choices=("uniform", "orthogonal", "identity"),
+            help="U: uniform ±1/√hidden as in torch, orthogonal, or the identity (Le et al. 2015)",
+        ),
     }
 
     nonlinearity: str
+    init: str
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Initial]:
         """Declare the input matrix W, the recurrent matrix U and the bias b."""
+        scheme = orthogonal if self.init == "orthogonal" else uniform
         return {
             "W": uniform(hidden, inputs),
-            "U": orthogonal(hidden, hidden),
+            "U": identity(hidden) if self.init == "identity" else scheme(hidden, hidden),
             "b": zeros(hidden),
         }
 
