@@ -164,7 +164,9 @@ def test_only_adds_up_within_a_key_and_narrows_across_keys(tmp_path):
 def test_only_takes_names_that_hold_commas(tmp_path):
     text = changed("length: [50, 100]", "length: [50, 100], width: 2").replace("tanh", '"a,b"')
     suite = read(
-        tmp_path, text, only=["architecture=a,b", "setting=adding_uniform(length=50, width=2)"]
+        tmp_path,
+        text,
+        only=["architecture=a,b", "setting=adding_uniform(length=50, width=2),task=adding_uniform"],
     )
     assert (labels(suite), len(names(suite))) == (["a,b"], 1)
 
