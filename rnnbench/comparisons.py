@@ -124,8 +124,14 @@ def _on_setting(first: Standing, second: Standing, setting: Mapping[str, Any]) -
         # Two sides that finished nothing would tie at the trivial predictor.
         differences(first.counted, second.counted, sign(setting)) if first.ok + second.ok else [],
         orientation=sign(setting),
-        note=first.skipped or second.skipped,
+        note=first.skipped or second.skipped or _at_floor(first, second),
     )
+
+
+def _at_floor(first: Standing, second: Standing) -> str:
+    if first.ok + second.ok and not any((*first.normalised.values(), *second.normalised.values())):
+        return "neither beats the trivial predictor"
+    return ""
 
 
 def _overall(gathered: Standings, first: str, second: str, settings: Iterable[str]) -> Comparison:

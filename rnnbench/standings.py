@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from rnnbench import wording
 from rnnbench.results import Results
 
 Unit = tuple[int, ...]
@@ -88,6 +89,13 @@ def replicated(results: Results) -> bool:
 def unit_name(results: Results) -> str:
     """Name what intervals are taken over."""
     return "search" if replicated(results) else "seed"
+
+
+def counted_units(results: Results, count: int) -> str:
+    """Count what intervals are taken over: `1 seed`, `5 seeds`, `3 searches`."""
+    return wording.counted(
+        count, unit_name(results), "searches" if replicated(results) else "seeds"
+    )
 
 
 def standings(results: Results) -> Standings:

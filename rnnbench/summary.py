@@ -13,11 +13,10 @@ import pandas as pd
 from rnnbench.comparisons import OVERALL, Comparison, differences, overall_scores, read
 from rnnbench.ranking import Ranking, rank
 from rnnbench.results import Results
-from rnnbench.standings import Standing, Standings, sign, standings, unit_name
+from rnnbench.standings import Standing, Standings, counted_units, sign, standings, unit_name
 from rnnbench.statistics import Interval, mean_interval, wilson_interval
 from rnnbench.trust import Check, checks
 from rnnbench.verdict import Kind, against_reference, banner, limits, verdict
-from rnnbench.wording import counted
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def summarise(results: Results, comparisons: pd.DataFrame) -> Summary:
         settings=tuple(manifest["settings"]),
         comparisons=compared,
         ranking=ranking,
-        separation=_separation(ranking, unit_name(results)),
+        separation=_separation(ranking, counted_units(results, ranking.units)),
         unit=unit_name(results),
         seeds=int(manifest["budget"]["seeds"]),
         reference=str(manifest["reference"]),
@@ -229,7 +228,7 @@ def _letter(group: int) -> str:
     return (_letter(group // 26 - 1) if group >= 26 else "") + chr(ord("A") + group % 26)
 
 
-def _separation(ranking: Ranking, unit: str) -> str:
+def _separation(ranking: Ranking, units: str) -> str:
     if not ranking.differences:
         return "nothing, since no two architectures can be ranked"
     if ranking.by_test:
@@ -237,7 +236,6 @@ def _separation(ranking: Ranking, unit: str) -> str:
             "exact sign-flip tests of the paired differences, corrected by Holm over all pairs "
             "(α = 0.05), together with their 95 % intervals"
         )
-    units = counted(ranking.units, unit, unit + ("es" if unit == "search" else "s"))
     return (
         "the 95 % t interval of the paired difference, pair by pair and not corrected for their "
         f"number, because {units} are too few for a corrected test "

@@ -12,7 +12,7 @@ import pandas as pd
 
 from rnnbench.ranking import Ranking
 from rnnbench.results import Results
-from rnnbench.standings import Standings, replicated, unit_name
+from rnnbench.standings import Standings, counted_units
 from rnnbench.wording import counted, listed, percent
 
 TOLERATED_MISMATCH = 0.05
@@ -124,12 +124,12 @@ def _failures(gathered: Standings) -> Check:
 def _seeds(results: Results, ranking: Ranking) -> Iterator[Check]:
     if not ranking.differences:
         return
-    unit = unit_name(results) + ("es" if replicated(results) else "s")
+    units = counted_units(results, ranking.units)
     if ranking.by_test:
-        yield Check(True, f"{ranking.units} {unit}, enough to test every pair", "method")
+        yield Check(True, f"{units}, enough to test every pair", "method")
     else:
         needed = f"{ranking.units_needed} needed to test every pair"
-        yield Check(False, f"{ranking.units} {unit}; {needed}", "method")
+        yield Check(False, f"{units}; {needed}", "method")
 
 
 def _parameters(results: Results) -> Check:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rnnbench.comparisons import OVERALL, Comparison
 from rnnbench.ranking import Ranking
 from rnnbench.results import Results
-from rnnbench.standings import Standings, replicated
+from rnnbench.standings import Standings, counted_units, replicated
 from rnnbench.statistics import FEWEST, Interval, seeds_needed, smallest_p
 from rnnbench.wording import counted, listed, p_value, signed, span
 
@@ -17,6 +17,9 @@ Kind = Literal[
     "SEPARATED", "AHEAD", "TIED", "UNDERPOWERED", "NOTHING_LEARNED", "FAILED", "UNRANKED"
 ]
 """Which template made the verdict; AHEAD leads by interval where seeds are too few for a test."""
+
+
+_SCALE = " on the normalised score"
 
 
 def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Kind, str]:
@@ -38,8 +41,8 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
     if ranking.units < FEWEST:
         return (
             "UNDERPOWERED",
-            f"Too few seeds to tell: {first.architecture} scores {signed(gap.estimate)} above "
-            f"{second.architecture} on {counted(ranking.units, _unit(results), _units(results))}, "
+            f"Too few seeds to tell: {first.architecture} scores {signed(gap.estimate)}{_SCALE} "
+            f"above {second.architecture} with {counted_units(results, ranking.units)}, "
             f"and an interval needs {FEWEST}.",
         )
     if len(names) > 1:
@@ -49,19 +52,19 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
         return (
             "TIED",
             f"{lead}; these data cannot order them "
-            f"(difference{ends} {signed(last.estimate)}, {_bounds(last)}).",
+            f"(difference{ends} {signed(last.estimate)}{_SCALE}, {_bounds(last)}).",
         )
     if ranking.by_test:
         p = ranking.p_holm[first.architecture, second.architecture]
         return (
             "SEPARATED",
-            f"{first.architecture} leads, {_gap(gap)} above {second.architecture}, the next, "
-            f"with {p_value(p)} after Holm's correction.",
+            f"{first.architecture} leads, {_gap(gap, _SCALE)} above {second.architecture}, "
+            f"the next, with {p_value(p)} after Holm's correction.",
         )
     return (
         "AHEAD",
-        f"{first.architecture} is ahead of {second.architecture}, the next, by {_gap(gap)}, "
-        f"but {counted(ranking.units, _unit(results), _units(results))} cannot make that "
+        f"{first.architecture} is ahead of {second.architecture}, the next, "
+        f"by {_gap(gap, _SCALE)}, but {counted_units(results, ranking.units)} cannot make that "
         "significant.",
     )
 
@@ -97,11 +100,12 @@ def against_reference(overall: Sequence[Comparison], reference: str) -> tuple[st
     ) or (f"No architecture to compare with {reference}.",)
 
 
-def too_few(n: int, contrasts: int, unit: str, units: str) -> str:
+def too_few(results: Results, n: int, contrasts: int) -> str:
     """Say why no p value of so few pairs can count, and how many would be needed."""
     return (
-        f"Too few {units} for a significance claim: {counted(n, unit, units)} cannot give p below "
-        f"{smallest_p(n):.4g}; {seeds_needed()} are needed before Holm's correction"
+        f"Too few {'searches' if replicated(results) else 'seeds'} for a significance claim: "
+        f"{counted_units(results, n)} cannot give p below {smallest_p(n):.4g}; "
+        f"{seeds_needed()} are needed before Holm's correction"
         + (f", {seeds_needed(contrasts)} after it" if contrasts > 1 else "")
         + "."
     )
@@ -111,7 +115,7 @@ def _few_seeds(results: Results, ranking: Ranking) -> list[str]:
     if ranking.by_test:
         return []
     pairs = len(ranking.places) * (len(ranking.places) - 1) // 2
-    return [too_few(ranking.units, pairs, _unit(results), _units(results))]
+    return [too_few(results, ranking.units, pairs)]
 
 
 def _exceptions(
@@ -166,22 +170,14 @@ def _unranked(runs: int, ranking: Ranking) -> str:
     return "No order to give: no setting has runs of every architecture."
 
 
-def _gap(interval: Interval) -> str:
-    return f"{signed(interval.estimate)} ({_bounds(interval)})"
+def _gap(interval: Interval, scale: str = "") -> str:
+    return f"{signed(interval.estimate)}{scale} ({_bounds(interval)})"
 
 
 def _bounds(interval: Interval) -> str:
     if math.isnan(interval.low):
         return "no interval"
     return f"95 % interval {span(interval, sign=True)}"
-
-
-def _unit(results: Results) -> str:
-    return "search" if replicated(results) else "seed"
-
-
-def _units(results: Results) -> str:
-    return "searches" if replicated(results) else "seeds"
 
 
 def banner(manifest: dict[str, Any]) -> str:

@@ -32,8 +32,8 @@ def test_enough_seeds_and_a_clear_difference_give_a_leader():
     found = summary(seeds=6, scores=gain(0.0875))
     assert found.kind == "SEPARATED"
     assert found.verdict == (
-        "gru leads, +0.100 (95 % interval +0.100 to +0.100) above lstm, the next, "
-        "with p = 0.0312 after Holm's correction."
+        "gru leads, +0.100 on the normalised score (95 % interval +0.100 to +0.100) above lstm, "
+        "the next, with p = 0.0312 after Holm's correction."
     )
 
 
@@ -41,8 +41,8 @@ def test_five_seeds_are_ahead_at_most_and_the_reader_learns_why():
     found = summary(scores=gain(0.0875))
     assert found.kind == "AHEAD"
     assert found.verdict == (
-        "gru is ahead of lstm, the next, by +0.100 (95 % interval +0.100 to +0.100), "
-        "but 5 seeds cannot make that significant."
+        "gru is ahead of lstm, the next, by +0.100 on the normalised score "
+        "(95 % interval +0.100 to +0.100), but 5 seeds cannot make that significant."
     )
     assert found.limits[0] == (
         "Too few seeds for a significance claim: 5 seeds cannot give p below 0.0625; "
@@ -62,7 +62,8 @@ def test_two_seeds_cannot_tell():
     found = summary(seeds=2, scores=gain(0.0875))
     assert found.kind == "UNDERPOWERED"
     assert found.verdict == (
-        "Too few seeds to tell: gru scores +0.100 above lstm on 2 seeds, and an interval needs 3."
+        "Too few seeds to tell: gru scores +0.100 on the normalised score above lstm "
+        "with 2 seeds, and an interval needs 3."
     )
 
 

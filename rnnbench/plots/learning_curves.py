@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from rnnbench.plots.canvas import COLUMNS, Drawing, Omitted, draw_anchors, draw_series
 from rnnbench.results import Results
-from rnnbench.standings import replicated, unit_name
+from rnnbench.standings import counted_units, replicated
 from rnnbench.statistics import mean_interval
 
 _ID, _TITLE = "learning_curves", "Learning curves"
@@ -53,12 +53,11 @@ def learning_curves(results: Results) -> Drawing | Omitted:
         draw_anchors(axes, settings[title], data)
 
     data = pd.concat(panels.values(), ignore_index=True)
-    name = unit_name(results)
     return Drawing(
         _ID,
         _TITLE,
         f"Mean validation score of the evaluation runs against updates; band: 95 % t interval over "
-        f"up to {int(data['n'].max())} {name}{'es' if name == 'search' else 's'}. A failed run "
+        f"up to {counted_units(results, int(data['n'].max()))}. A failed run "
         "is in the mean until it failed. Not smoothed; at most "
         f"{points} points a line.",
         data,

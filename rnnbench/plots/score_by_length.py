@@ -19,7 +19,7 @@ from rnnbench.plots.canvas import (
     plain,
 )
 from rnnbench.results import Results
-from rnnbench.standings import Standings, unit_name
+from rnnbench.standings import Standings, counted_units
 from rnnbench.statistics import mean_interval
 
 _ID, _TITLE = "score_by_length", "Score against length"
@@ -74,15 +74,16 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
         axes.set_xlabel("sequence length (steps)")
         draw_anchors(axes, settings[names[0]], data)
 
-    unit = unit_name(results)
+    data = pd.concat(panels.values(), ignore_index=True)
+    most = int(data["n"].max())
     return Drawing(
         _ID,
         _TITLE,
         f"Mean test score of the runs that finished; band: 95 % t interval over "
-        f"{_count(panels)} {unit}{'es' if unit == 'search' else 's'}, none where fewer than three "
+        f"up to {counted_units(results, most)}, none where fewer than three "
         "finished. ✕n/m: n of m runs failed and are left out of the mean. Dashed: the trivial "
         "predictor of the shortest length. Length on a logarithmic axis.",
-        pd.concat(panels.values(), ignore_index=True),
+        data,
         panels,
         panel,
         architectures,
@@ -118,9 +119,3 @@ def _mark_failures(
                     fontsize=7,
                     color=look(index).colour,
                 )
-
-
-def _count(panels: dict[str, pd.DataFrame]) -> str:
-    numbers = {int(n) for data in panels.values() for n in data["n"]}
-    low, high = min(numbers), max(numbers)
-    return str(low) if low == high else f"{low} to {high}"

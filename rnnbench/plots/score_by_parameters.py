@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from rnnbench.palette import look
 from rnnbench.plots.canvas import COLUMNS, MARKERS, Drawing, Omitted, draw_anchors
 from rnnbench.results import Results
-from rnnbench.standings import Standings, unit_name
+from rnnbench.standings import Standings, counted_units
 from rnnbench.statistics import mean_interval
 from rnnbench.wording import percent
 
@@ -64,12 +64,11 @@ def score_by_parameters(results: Results, gathered: Standings) -> Drawing | Omit
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         draw_anchors(axes, manifest["settings"][title], rows)
 
-    unit = unit_name(results)
     return Drawing(
         _ID,
         _TITLE,
         "Mean test score of the runs that finished; bar: 95 % t interval over up to "
-        f"{int(data['n'].max())} {unit}{'es' if unit == 'search' else 's'}. "
+        f"{counted_units(results, int(data['n'].max()))}. "
         + (
             "Parameters on a logarithmic axis."
             if spread >= _WIDE

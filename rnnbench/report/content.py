@@ -14,7 +14,7 @@ from rnnbench.plots import Figure, Omitted
 from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.method import method
 from rnnbench.results import Results
-from rnnbench.standings import asked, searched
+from rnnbench.standings import asked, counted_units, replicated, searched
 from rnnbench.summary import Entry, Summary
 from rnnbench.trust import Edge, edges
 from rnnbench.wording import GAP, counted, estimate, p_value, percent, signed, span
@@ -120,8 +120,8 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         cards={name: card(entry) for name, entry in manifest["architectures"].items()},
         provenance=provenance(manifest),
         method=method(results, summary),
-        forest_caption=_forest_caption(summary),
-        table_caption=_table_caption(summary),
+        forest_caption=_forest_caption(results, summary),
+        table_caption=_table_caption(results, summary),
         quick="Quick budget: a try-out of the machinery, not evidence about architectures."
         if summary.quick
         else "",
@@ -226,7 +226,7 @@ def _failures(results: Results) -> list[Failure]:
     return found
 
 
-def _forest_caption(summary: Summary) -> str:
+def _forest_caption(results: Results, summary: Summary) -> str:
     ranking = summary.ranking
     settings = counted(len(ranking.settings), "setting")
     if len(ranking.settings) < len(summary.settings):
@@ -234,22 +234,18 @@ def _forest_caption(summary: Summary) -> str:
     return (
         f"Mean normalised score over {settings}: 0 is the trivial "
         "predictor, 1 the oracle or a perfect score; failures count as 0. Line and ±: 95 % t "
-        f"interval over {ranking.units} {summary.unit}{_plural(summary, ranking.units)}. Band: a "
+        f"interval over {counted_units(results, ranking.units)}. Band: a "
         f"tie, decided by {summary.separation}. Rank: the ranks that these decisions allow."
     )
 
 
-def _table_caption(summary: Summary) -> str:
+def _table_caption(results: Results, summary: Summary) -> str:
+    search = results.manifest["search"]
+    most = search["replicates"] if replicated(results) else summary.seeds
     return (
-        f"Mean test score ± half its 95 % t interval over {summary.unit}{_plural(summary, 2)}. "
-        "Shaded: not separable from the best of the setting by the 95 % interval of the paired "
-        "difference. ✕ n/m: n of m runs failed; the mean is then over the survivors, while "
-        "comparisons and the overall score count a failure as the trivial predictor. n.a.: does "
-        "not apply."
+        f"Mean test score ± half its 95 % t interval over {counted_units(results, most)} or what "
+        "finished of them. ↑ higher is better, ↓ lower is better. Shaded: not separable from the "
+        "best of the setting by the 95 % interval of the paired difference. ✕ n/m: n of m runs "
+        "failed; the mean is then over the survivors, while comparisons and the overall score "
+        "count a failure as the trivial predictor. n.a.: does not apply."
     )
-
-
-def _plural(summary: Summary, count: int) -> str:
-    if count == 1:
-        return ""
-    return "es" if summary.unit == "search" else "s"

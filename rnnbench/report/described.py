@@ -23,6 +23,8 @@ def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
         "summary": str(entry["summary"]),
         "metric": f"{entry['metric'].replace('_', ' ')}, "
         + ("higher is better" if entry["direction"] == "max" else "lower is better"),
+        "measure": f"{entry['metric'].replace('_', ' ')} "
+        + ("↑" if entry["direction"] == "max" else "↓"),
         "length": f"{entry['sequence_length']:,}",
         "path": f"{path['forward']:g} / {path['bidirectional']:g}",
         "pattern": str(entry["pattern"]) + (", causal" if entry["causal"] else ""),
