@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rnnbench.cli import describe, list_names, plugins, report, run, validate
+from rnnbench.cli import describe, list_names, plan, plugins, report, run, validate
 from rnnbench.errors import RnnbenchError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 for name, module in {
     "run": run,
+    "plan": plan,
     "validate": validate,
     "report": report,
     "list": list_names,

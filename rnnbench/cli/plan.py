@@ -1,0 +1,91 @@
+"""`rnnbench plan`: what a run would do, before it does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnbench.cli.environment import disabled_plugins, forced_backend
+from rnnbench.cli.options import Budget, Only, ResultsFolder, Set, SuiteFile
+
+WEIGHT_BYTES = 4
+
+
+def command(
+    suite: SuiteFile,
+    results: ResultsFolder = Path("results"),
+    budget: Budget = None,
+    only: Only = None,
+    sets: Set = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]")
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option(help="Measure a few updates of each study to estimate the time.")
+    ] = True,
+) -> None:
+    """Show what a run would train: studies, sizes, what is done and to do, time and disk."""
+    from rnnbench.cli.console import console, table
+    from rnnbench.cli.progress import span
+    from rnnbench.estimate import known, measured
+    from rnnbench.machine import cores
+    from rnnbench.plan import plan
+    from rnnbench.registry import load_registry
+    from rnnbench.runner import Campaign
+    from rnnbench.store import read_members
+    from rnnbench.suite import read_suite
+
+    wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
+    registry = load_registry(disabled_plugins())
+    planned = plan(wanted, registry, backend=forced_backend())
+    folder = results / wanted.name
+    stored = read_members(folder) if (folder / "store.sqlite").is_file() else {}
+    rows, seconds, to_do, unknown = [], 0.0, 0, 0
+    for study in planned.studies:
+        campaign = Campaign((study,), stored)
+        count = campaign.count
+        left = sum(count.left.values())
+        took = known(study, campaign)
+        if took is None and probe and left:
+            took = measured(study, registry)
+        to_do += left
+        if left and took is None:
+            unknown += left
+        seconds += left * (took or 0.0)
+        net = study.template.architecture
+        rows.append(
+            (
+                study.architecture,
+                study.setting + (f" #{study.replicate}" if wanted.search.replicates > 1 else ""),
+                str(net.hidden),
+                f"{study.parameters:,}",
+                f"{study.mismatch:+.1%}",
+                study.template.backend,
+                f"{study.template.recipe.updates:,}",
+                "–" if study.skipped else f"{count.done}/{count.expected}",
+                f"{took:.1f}" if took else "–",
+            )
+        )
+    headings = ("architecture", "setting", "hidden", "parameters", "off", "backend", "updates")
+    out = console()
+    out.print(table((*headings, "done", "seconds"), rows))
+    for reason in dict.fromkeys(study.skipped for study in planned.studies if study.skipped):
+        out.print(f"skipped: {reason}")
+    spent = wanted.chosen
+    confirmed = min(spent.confirm, spent.trials)
+    out.print(
+        f"\nA study is {spent.trials} trials, {confirmed} of them confirmed on "
+        f"{wanted.search.confirm_seeds} more seeds, and {spent.seeds} runs of the frozen choice."
+    )
+    for warning in planned.warnings:
+        out.print(f"note: {warning}")
+    number = workers or cores()
+    runs = spent.seeds * sum(not study.skipped for study in planned.studies)
+    disk = runs * WEIGHT_BYTES * max(study.parameters for study in planned.studies)
+    time = "unknown" if unknown == to_do and to_do else span(seconds / number)
+    out.print(
+        f"{to_do} members to train; about {time} on {number} workers; "
+        f"about {disk / 1e6:.1f} MB of weights in {folder}"
+    )

@@ -1,0 +1,55 @@
+"""How long a plan will take: measured on a few updates of each study, or known from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import fmean
+
+import torch
+
+from rnnbench.member import Finished
+from rnnbench.registry import Registry
+from rnnbench.runner import Campaign
+from rnnbench.study import Study
+from rnnbench.training import train
+
+PROBED_UPDATES = 4
+"""Enough to see what an update costs; the first one pays for warming up and is not counted."""
+
+
+def member_seconds(study: Study, seconds: Mapping[str, float], points: int) -> float:
+    """Return what a member of the study takes, given what `points` evaluations took."""
+    recipe = study.template.recipe
+    updating = seconds["update"] * recipe.updates
+    return updating + seconds["evaluate"] / max(points, 1) * min(recipe.points, recipe.updates)
+
+
+def measured(study: Study, registry: Registry) -> float | None:
+    """Train a few updates of a study's defaults; return what a member takes, None if it fails."""
+    template = study.template
+    torch.set_num_threads(1)
+    times = []
+    for updates in (1, PROBED_UPDATES):
+        recipe = replace(template.recipe, updates=updates, points=1)
+        finished, _ = train(replace(template, recipe=recipe), registry)
+        if "update" not in finished.seconds:
+            return None
+        times.append(finished.seconds)
+    return member_seconds(study, times[1], 1)
+
+
+def known(study: Study, campaign: Campaign) -> float | None:
+    """Return what the study's finished members took on average, if there are any."""
+    done = [
+        finished
+        for ask in campaign.asks
+        if ask.study == study and (finished := campaign.finished.get(ask.member.key))
+    ]
+    return _mean(done, study)
+
+
+def _mean(done: list[Finished], study: Study) -> float | None:
+    points = study.template.recipe.points
+    took = [member_seconds(study, one.seconds, points) for one in done if one.status == "ok"]
+    return fmean(took) if took else None
