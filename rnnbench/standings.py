@@ -161,6 +161,7 @@ def _standing(
         if row["status"] == "ok":
             survivors.setdefault(unit, []).append(score)
     known = [row["solved"] for row in present if not pd.isna(row["solved"])]
+    failed = sum(row["status"] != "ok" for row in present)
     return Standing(
         architecture=architecture,
         setting=name,
@@ -168,8 +169,8 @@ def _standing(
         counted={unit: _mean(scores) for unit, scores in counted.items()},
         normalised={unit: _mean(scores) for unit, scores in normalised.items()},
         runs=len(present),
-        failed=sum(row["status"] != "ok" for row in present),
-        solved=sum(map(bool, known)) if known else None,
+        failed=failed,
+        solved=sum(map(bool, known)) if known or failed else None,
         skipped=next((str(r["reason"]) for r in rows if not r["asked"]), ""),
     )
 

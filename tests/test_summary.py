@@ -281,3 +281,8 @@ def test_long_lists_are_cut():
 def test_a_summary_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         summary().verdict = "mine is best"
+
+
+def test_where_every_run_failed_none_solved_the_task():
+    found = entry(summary(failed={("gru", COPY): 5}), "gru")
+    assert (found.solved_count, found.solved.n) == (0, 5)

@@ -72,7 +72,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in files; a wide one has several panels side by side."""
+    """A figure in files; `columns` panels stand side by side."""
 
     id: str
     title: str
@@ -80,7 +80,7 @@ class Figure:
     svg_path: Path
     png_path: Path
     csv_path: Path
-    wide: bool
+    columns: int
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ def save(drawing: Drawing | Omitted, folder: Path) -> Figure | Omitted:
     with mpl.rc_context(style):
         canvas = _draw(drawing)
         write_atomically(svg, _bytes(canvas, "svg", {"Date": None}))
+        # The layout is found; finding it again would take as long as drawing.
+        canvas.set_layout_engine("none")
         write_atomically(png, _bytes(canvas, "png", {"Software": None}))
     write_atomically(csv, drawing.data.to_csv(index=False, lineterminator="\n"))
-    return Figure(
-        drawing.id, drawing.title, drawing.caption, svg, png, csv, len(drawing.panels) > 1
-    )
+    return Figure(drawing.id, drawing.title, drawing.caption, svg, png, csv, _columns(drawing))
 
 
 def plain(text: str, longest: int = _LONGEST_NAME) -> str:
@@ -117,7 +117,7 @@ def plain(text: str, longest: int = _LONGEST_NAME) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def draw_series(axes: Axes, rows: pd.DataFrame, index: int, markers: bool = True) -> None:
+def draw_series(axes: Axes, rows: pd.DataFrame, index: int) -> None:
     """Draw one architecture's means as a line, with its interval as a band."""
     style = look(index)
     dashes = (0, tuple(map(float, style.dashes.split()))) if style.dashes else "-"
@@ -127,7 +127,8 @@ def draw_series(axes: Axes, rows: pd.DataFrame, index: int, markers: bool = True
         ax=axes,
         color=style.colour,
         linestyle=dashes,
-        marker=MARKERS[style.shape] if markers else "",
+        marker=MARKERS[style.shape],
+        markevery=max(1, len(rows) // 6),
         markerfacecolor="white" if style.hollow else style.colour,
         markeredgecolor=style.colour if style.hollow else "white",
         estimator=None,
@@ -172,9 +173,13 @@ def arrow(setting: Mapping[str, Any]) -> str:
     return "higher is better" if setting["direction"] == "max" else "lower is better"
 
 
+def _columns(drawing: Drawing) -> int:
+    return min(3, len(drawing.panels))
+
+
 def _draw(drawing: Drawing) -> Canvas:
     count = len(drawing.panels)
-    columns = min(3, count)
+    columns = _columns(drawing)
     rows = math.ceil(count / columns)
     size = (3.5 * columns + 0.4, 2.6 * rows + 0.5) if count > 1 else (6.4, 3.7)
     canvas = Canvas(figsize=size, layout="constrained")

@@ -48,7 +48,7 @@ def learning_curves(results: Results) -> Drawing | Omitted:
 
     def panel(axes: Axes, title: str, data: pd.DataFrame) -> None:
         for index, architecture in enumerate(architectures):
-            draw_series(axes, data[data["architecture"] == architecture], index, markers=False)
+            draw_series(axes, data[data["architecture"] == architecture], index)
         axes.set_xlabel("updates")
         draw_anchors(axes, settings[title], data)
 

@@ -124,15 +124,17 @@ def _line(row: Row, y: float, x: _Scale, layout: _Layout) -> Markup:
             '<line x1="{}" x2="{}" y1="{:g}" y2="{:g}" stroke="{}" stroke-width="3"/>'
         ).format(x(overall.low), x(overall.high), y, y, style.colour)
     failed = f" ✕{row.failed}" if row.failed else ""
+    part = ""
     if not row.group:
-        failed += f" {sum(entry.runs > 0 for entry in row.entries)}/{len(row.entries)}"
-    room = (layout.left - layout.name) // 8 - len(failed)
+        part = f" {sum(entry.runs > 0 for entry in row.entries)}/{len(row.entries)}"
+    room = (layout.left - layout.name) // 8 - len(failed + part)
     name = row.architecture if len(row.architecture) <= room else row.architecture[: room - 1] + "…"
     mean = estimate(row.overall)
     if layout is _NARROW:
         mean = re.sub(r"\b0\.", ".", mean.replace("± ", "±"))
     return Markup(
         '<g data-a="{}"{}>{}{}<text x="{}" y="{:g}" class="name">{}<tspan class="failed">{}</tspan>'
+        '<tspan class="part">{}</tspan>'
         '</text><text x="{}" y="{:g}">{}</text>'
         '<text x="{}" y="{:g}" text-anchor="end">{}</text></g>'
     ).format(
@@ -144,6 +146,7 @@ def _line(row: Row, y: float, x: _Scale, layout: _Layout) -> Markup:
         y + 4,
         name,
         failed,
+        part,
         layout.right + 14,
         y + 4,
         mean,
