@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, final
 
 from torch import Generator, Tensor
 
+from rnnbench.direction import Direction
 from rnnbench.initial import Initial
 from rnnbench.options import Option, Value, resolve
 
@@ -25,9 +26,6 @@ Pattern = Literal[
 
 Split = Literal["valid", "test"]
 """A held-out part of a task's data."""
-
-Direction = Literal["max", "min"]
-"""Whether a larger or a smaller score is better."""
 
 
 class Tensors(dict[str, Tensor]):

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from reprlib import repr as short
 from typing import Any, Literal, get_args
 
-from rnnbench.contracts import Cell, Direction, Metric, OutcomeMetric, Pattern, Task
+from rnnbench.contracts import Cell, Metric, OutcomeMetric, Pattern, Task
+from rnnbench.direction import Direction
 from rnnbench.errors import OptionError, PluginError
 from rnnbench.options import Between, Choice, LogBetween, Option
 

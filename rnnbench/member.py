@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from rnnbench.direction import Direction
 from rnnbench.options import Value
 from rnnbench.seeds import seed_of
 
@@ -138,7 +139,7 @@ class Score:
     split: Literal["valid", "test"]
     metric: str
     value: float
-    direction: Literal["max", "min"]
+    direction: Direction
     censored: bool = False
 
 

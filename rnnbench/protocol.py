@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
-from rnnbench.contracts import Direction
+from rnnbench.direction import Direction
 from rnnbench.member import Finished, Member
 from rnnbench.search import Scored, Trial, propose
 from rnnbench.study import Study

@@ -28,7 +28,7 @@ from optuna.samplers import (
 )
 from optuna.trial import TrialState
 
-from rnnbench.contracts import Direction
+from rnnbench.direction import Direction
 from rnnbench.options import Choice, LogBetween, Space, Value
 from rnnbench.seeds import seed_of
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rnnbench.contracts import Direction
+from rnnbench.direction import Direction
 from rnnbench.member import Member, Recipe, Role, Seed
 from rnnbench.options import Space, Value
 

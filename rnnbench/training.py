@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save
 from torch import Generator, Tensor, nn
 
-from rnnbench.contracts import Batch, Direction, Metric, Outcome, OutcomeMetric, Split, Task
+from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Split, Task
+from rnnbench.direction import Direction
 from rnnbench.errors import SealedError
 from rnnbench.member import Finished, Member, Point, Recipe, Score, Status
 from rnnbench.nn.dropout import rekey
