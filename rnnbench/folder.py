@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from rnnbench.errors import InputError, StoreError
 from rnnbench.files import write_atomically
@@ -15,6 +15,8 @@ from rnnbench.results import Results
 from rnnbench.store import read_members
 from rnnbench.study import Study
 from rnnbench.tables import tabulate
+
+T = TypeVar("T")
 
 MANIFEST, STUDIES = "manifest.json", "studies.json"
 
@@ -38,12 +40,25 @@ def read_results(folder: Path) -> Results:
         InputError: the folder holds no results.
         StoreError: a file in it is damaged.
     """
-    for name in (MANIFEST, STUDIES):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} holds no results: {name} is missing")
+    manifest = _parsed(folder, MANIFEST, json.loads)
+    return tabulate(manifest, read_studies(folder), read_members(folder))
+
+
+def read_studies(folder: Path) -> tuple[Study, ...]:
+    """Return the studies of the suite and budget that were run last.
+
+    Raises:
+        InputError: the folder holds no results.
+        StoreError: the file is damaged.
+    """
+    return _parsed(folder, STUDIES, _STUDIES.validate_json)
+
+
+def _parsed(folder: Path, name: str, parse: Callable[[bytes], T]) -> T:
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{folder} holds no results: {name} is missing")
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        studies = _STUDIES.validate_json((folder / STUDIES).read_bytes())
-    except (ValueError, ValidationError) as error:
-        raise StoreError(f"{folder} is damaged: {error}") from None
-    return tabulate(manifest, studies, read_members(folder))
+        return parse(path.read_bytes())
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: {error}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +23,9 @@ from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
 
 OUTCOMES = ("solved", "updates_to_solve")
 """Metrics of outcomes that every run is scored by, beside its task's own."""
+
+STACKING = ("cell", "layers", "bidirectional", "dropout", "search")
+"""The keys of an architecture that are not options of its cell."""
 
 T = TypeVar("T")
 
@@ -109,14 +112,16 @@ def plan(
 
 def _cell(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> _Cell:
     component = _at(suite, (*entry.at, "cell"), lambda: registry.cell(entry.cell))
-    _check_options(suite, entry.at, f"cell `{entry.cell}`", component.cls.options, entry.options)
+    owner = f"an architecture with cell `{entry.cell}`"
+    _check_options(suite, entry.at, owner, component.cls.options, entry.options, STACKING)
     cell: Cell = component.cls(**entry.options)
     return _Cell(entry, component, cell, _own_space(suite, entry, cell))
 
 
 def _task(suite: Suite, entry: SettingEntry, registry: Registry) -> _Task:
     component = _at(suite, (*entry.at, "task"), lambda: registry.task(entry.task))
-    _check_options(suite, entry.at, f"task `{entry.task}`", component.cls.options, entry.options)
+    owner = f"a setting of task `{entry.task}`"
+    _check_options(suite, entry.at, owner, component.cls.options, entry.options, ("task",))
     task: Task = _at(suite, (*entry.at, "task"), lambda: component.cls(**entry.options))
     _at(suite, (*entry.at, "task"), lambda: require(task.pattern))
     names = dict.fromkeys((*task.metrics, *OUTCOMES))
@@ -134,16 +139,15 @@ def _check_options(
     owner: str,
     known: Mapping[str, Option],
     chosen: Mapping[str, object],
+    other_keys: Iterable[str],
 ) -> None:
     for name, value in chosen.items():
         if name not in known:
-            raise _unknown(suite, (*at, name), f"option of {owner}", name, known)
+            raise _unknown(suite, (*at, name), f"key of {owner}", name, (*known, *other_keys))
         _at(suite, (*at, name), partial(known[name].check, name, value))
 
 
-def _unknown(
-    suite: Suite, at: Place, kind: str, name: str, known: Mapping[str, Option]
-) -> SuiteError:
+def _unknown(suite: Suite, at: Place, kind: str, name: str, known: Iterable[str]) -> SuiteError:
     return suite.error(at, str(UnknownNameError(kind, name, known)))
 
 
@@ -152,7 +156,11 @@ def _own_space(suite: Suite, entry: ArchitectureEntry, cell: Cell) -> dict[str, 
     numeric = {name: option for name, option in cell.options.items() if option.numeric}
     if isinstance(entry.own, bool):
         declared = {name: option.search for name, option in numeric.items()} if entry.own else {}
-        return {name: space for name, space in declared.items() if space is not None}
+        offered = {name: space for name, space in declared.items() if space is not None}
+        if suite.search.sampler == "grid" and offered:
+            message = f"a grid has no points on the continuous `{next(iter(offered))}`"
+            raise suite.error((*entry.at, "search"), f"{message}; list them in a `choice`")
+        return offered
     for name in entry.own:
         at = (*entry.at, "search", name)
         if name in cell.options and name not in numeric:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rnnbench.cli import describe, list_names, plan, plugins, report, run, validate
+from rnnbench.cli import best, describe, list_names, plan, plugins, report, run, validate
 from rnnbench.errors import RnnbenchError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for name, module in {
     "plan": plan,
     "validate": validate,
     "report": report,
+    "best": best,
     "list": list_names,
     "describe": describe,
     "plugins": plugins,

@@ -1,0 +1,82 @@
+"""The frozen configuration of a study and the run of it that did best on validation data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rnnbench.errors import InputError, UnknownNameError
+from rnnbench.member import Finished, Member
+from rnnbench.protocol import Progression
+from rnnbench.store import Stored
+from rnnbench.study import Study
+
+
+@dataclass(frozen=True)
+class Best:
+    """One run of a frozen configuration; `weights` names its file among the artifacts."""
+
+    study: Study
+    member: Member
+    finished: Finished
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Everything needed to build and train the network again, and how well it did."""
+        scores = {
+            f"{score.split}_{score.metric}": score.value
+            for score in self.finished.scores
+            if not score.censored
+        }
+        return {
+            "architecture": self.study.architecture,
+            "setting": self.study.setting,
+            "key": self.member.key,
+            **asdict(self.member),
+            "parameters": self.study.parameters,
+            "best_update": self.finished.best_update,
+            "scores": scores,
+            "weights": self.finished.weights,
+        }
+
+
+def best_run(
+    studies: Sequence[Study],
+    stored: Mapping[str, Stored],
+    architecture: str,
+    setting: str,
+    replicate: int = 0,
+    seed: int | None = None,
+) -> Best:
+    """Find a frozen configuration's run: the given seed's, or the best on validation data.
+
+    Raises:
+        UnknownNameError: no such architecture or setting.
+        InputError: the study has not frozen a choice, or no such run succeeded.
+    """
+    for kind, name, known in (
+        ("architecture", architecture, {study.architecture for study in studies}),
+        ("setting", setting, {study.setting for study in studies}),
+    ):
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+    wanted = (architecture, setting, replicate)
+    found = [s for s in studies if (s.architecture, s.setting, s.replicate) == wanted]
+    if not found:
+        raise InputError(f"{architecture} on {setting} has no replicate {replicate}")
+    finished = {key: one.finished for key, one in stored.items()}
+    runs = [
+        Best(found[0], ask.member, finished[ask.member.key])
+        for ask in Progression(found[0]).asks(finished)
+        if ask.phase == "evaluation"
+        and not ask.skipped
+        and seed in (None, ask.seed_index)
+        and ask.member.key in finished
+        and finished[ask.member.key].status == "ok"
+    ]
+    if not runs:
+        which = "no run" if seed is None else f"no run with seed {seed}"
+        raise InputError(f"{architecture} on {setting}: {which} has succeeded")
+    sign = 1 if found[0].direction == "max" else -1
+    return max(runs, key=lambda run: sign * (run.finished.valid_score or 0.0))

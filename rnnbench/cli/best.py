@@ -1,0 +1,42 @@
+"""`rnnbench best`: a frozen configuration and its trained weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Argument(help="A results folder: results/<suite>.", show_default=False)
+    ],
+    architecture: Annotated[str, typer.Option(help="An architecture's label.")],
+    setting: Annotated[str, typer.Option(help="A setting's name, as the report has it.")],
+    replicate: Annotated[int, typer.Option(min=0, help="Which of several searches.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Which run. [default: best on validation data]")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Where to write the weights, a .safetensors file.")
+    ] = None,
+) -> None:
+    """Print a frozen configuration as JSON, and write the weights of one of its runs."""
+    from rnnbench.best import best_run
+    from rnnbench.errors import StoreError
+    from rnnbench.files import write_atomically
+    from rnnbench.folder import read_studies
+    from rnnbench.store import read_members
+
+    best = best_run(
+        read_studies(folder), read_members(folder), architecture, setting, replicate, seed
+    )
+    typer.echo(json.dumps(best.configuration, indent=1, ensure_ascii=False))
+    if weights is not None:
+        artifact = folder / "artifacts" / str(best.finished.weights)
+        if not artifact.is_file():
+            raise StoreError(f"{artifact} is missing; run the suite with --refresh")
+        write_atomically(weights, artifact.read_bytes())
+        typer.echo(f"weights  {weights}", err=True)
