@@ -27,7 +27,7 @@ class Initial:
 
 def constant(value: float, *shape: int) -> Initial:
     """Fill with one value."""
-    return Initial(shape, f"constant {value:g}", lambda shape, _: torch.full(shape, value))
+    return Initial(shape, f"constant {value:g}", lambda shape, _: torch.full(shape, float(value)))
 
 
 def zeros(*shape: int) -> Initial:

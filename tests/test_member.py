@@ -1,0 +1,128 @@
+from dataclasses import fields, replace
+
+import pytest
+from studies import template
+
+from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
+
+MEMBER = template()
+
+# one other value for every field that decides a result
+OTHER = {
+    Architecture: {
+        "cell": "gru",
+        "version": "2",
+        "structure": {"reset": "before"},
+        "numeric": {"forget_bias": 2.0},
+        "layers": 2,
+        "bidirectional": True,
+        "dropout": 0.5,
+        "hidden": 9,
+    },
+    Setting: {"task": "copy_memory", "version": "2", "options": {"length": 11}},
+    Recipe: {
+        "optimizer": "sgd",
+        "learning_rate": 0.002,
+        "schedule": "cosine",
+        "weight_decay": 0.1,
+        "clip": None,
+        "momentum": 0.5,
+        "batch": 8,
+        "updates": 20,
+        "points": 4,
+    },
+    Seed: {"role": "evaluation", "replicate": 1, "index": 1},
+}
+PARTS = {"architecture": Architecture, "setting": Setting, "recipe": Recipe, "seed": Seed}
+PLAIN = {
+    "metrics": (("accuracy", "1"),),
+    "backend": "torch",
+    "device": "cuda",
+    "precision": "float64",
+}
+
+
+def changed() -> dict[str, Member]:
+    """The same member with one field changed, for every field."""
+    members = {name: replace(MEMBER, **{name: value}) for name, value in PLAIN.items()}
+    for name, kind in PARTS.items():
+        for field, value in OTHER[kind].items():
+            part = replace(getattr(MEMBER, name), **{field: value})
+            members[f"{name}.{field}"] = replace(MEMBER, **{name: part})
+    return members
+
+
+def differ(of) -> set[str]:
+    """The fields whose change changes `of(member)`."""
+    return {name for name, member in changed().items() if of(member) != of(MEMBER)}
+
+
+def test_these_are_all_the_fields_there_are():
+    assert {field.name for field in fields(Member)} == PARTS.keys() | PLAIN.keys()
+    for kind, other in OTHER.items():
+        assert {field.name for field in fields(kind)} == other.keys()
+
+
+def test_the_key_depends_on_every_field():
+    assert differ(lambda member: member.key) == changed().keys()
+    assert len({member.key for member in changed().values()}) == len(changed())
+
+
+def test_the_key_does_not_depend_on_the_order_of_options():
+    ways = [
+        replace(MEMBER, setting=replace(MEMBER.setting, options=options))
+        for options in ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    ]
+    assert ways[0].key == ways[1].key
+
+
+def test_the_key_stays_what_it_was():
+    # by it stored results are found: another key would train everything again
+    assert MEMBER.key == "8f414f5a37ccf99c3887"
+
+
+def test_training_data_depends_on_setting_and_seed_alone():
+    of_data = {"setting.task", "setting.options", "seed.role", "seed.replicate", "seed.index"}
+    assert differ(lambda member: member.batch_seed(1)) == of_data
+
+
+def test_initial_weights_and_dropout_also_depend_on_the_architecture_but_not_on_its_size():
+    expected = {
+        "setting.task",
+        "setting.options",
+        "seed.role",
+        "seed.replicate",
+        "seed.index",
+        "architecture.cell",
+        "architecture.structure",
+        "architecture.layers",
+        "architecture.bidirectional",
+    }
+    assert differ(lambda member: member.weights_seed) == expected
+    assert differ(lambda member: member.dropout_seed(1)) == expected
+
+
+def test_held_out_data_is_fixed_for_a_setting():
+    assert differ(lambda member: member.held_out_seed("valid")) == {
+        "setting.task",
+        "setting.options",
+    }
+
+
+def test_every_stream_has_seeds_of_its_own():
+    seeds = [
+        MEMBER.weights_seed,
+        *(MEMBER.batch_seed(update) for update in (1, 2)),
+        *(MEMBER.dropout_seed(update) for update in (1, 2)),
+        *(MEMBER.held_out_seed(split) for split in ("valid", "test")),
+    ]
+    assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_tuning_and_evaluation_never_share_a_seed(index):
+    tuning, evaluation = (
+        replace(MEMBER, seed=Seed(role, 0, index)) for role in ("tuning", "evaluation")
+    )
+    assert tuning.weights_seed != evaluation.weights_seed
+    assert tuning.batch_seed(1) != evaluation.batch_seed(1)
