@@ -115,7 +115,7 @@ def test_twenty_architectures_all_look_different():
 
 
 def test_names_that_a_font_or_tex_could_stumble_over_are_drawn(tmp_path):
-    names = (synthetic.HOSTILE, "_門$\\frac{", "lstm")
+    names = (synthetic.HOSTILE, "_門$\\frac{$", "lstm")
     figures = draw(tmp_path, architectures=names, settings=LENGTHS)
     assert all(isinstance(figure, Figure) for figure in figures.values())
     assert plain("a門\nb") == "a□□b"

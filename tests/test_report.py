@@ -186,6 +186,13 @@ def test_no_failure_is_said_too(tmp_path):
     assert sentence in markdown
 
 
+def test_without_a_search_none_is_described(tmp_path):
+    page, markdown = report(tmp_path, trials=0)
+    for text in (page.text, markdown):
+        assert "There was no search: hyperparameters are those of the suite." in text
+        assert "was tuned" not in text
+
+
 def test_partial_and_quick_runs_carry_a_banner(tmp_path):
     page, markdown = report(tmp_path, keep=7, interrupted=True, quick=True)
     for text in (page.text, markdown):

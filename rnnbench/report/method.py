@@ -21,11 +21,16 @@ def method(results: Results, summary: Summary) -> tuple[str, ...]:
         else "There was one search per architecture and setting, so intervals show how training "
         "varies, not how a second search would end."
     )
-    return (
+    tuning = (
         f"Each architecture was tuned on each setting with {trials} ({search['sampler']}) on "
         "training and validation data; the chosen configuration was frozen and trained again on "
-        "fresh seeds, and only then was test data read. Test sets are fixed per setting. Seeds "
-        "give all architectures the same data in the same order.",
+        "fresh seeds, and only then was test data read."
+        if manifest["budget"]["trials"]
+        else "There was no search: hyperparameters are those of the suite."
+    )
+    return (
+        f"{tuning} Test sets are fixed per setting. Seeds give all architectures the same data in "
+        "the same order.",
         unit,
         "Normalised score: (score − trivial) / (oracle − trivial). Where no oracle exists, the "
         "best value of the metric stands in for it. Clipped below at 0: a user can always fall "
