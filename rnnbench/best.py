@@ -33,7 +33,7 @@ class Best:
             "architecture": self.study.architecture,
             "setting": self.study.setting,
             "key": self.member.key,
-            **asdict(self.member),
+            "member": asdict(self.member),
             "parameters": self.study.parameters,
             "best_update": self.finished.best_update,
             "scores": scores,

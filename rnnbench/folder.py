@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 MANIFEST, STUDIES = "manifest.json", "studies.json"
 
+_MANIFEST = TypeAdapter(dict[str, Any])
 _STUDIES = TypeAdapter(tuple[Study, ...])
 
 
@@ -40,7 +41,7 @@ def read_results(folder: Path) -> Results:
         InputError: the folder holds no results.
         StoreError: a file in it is damaged.
     """
-    manifest = _parsed(folder, MANIFEST, json.loads)
+    manifest = _parsed(folder, MANIFEST, _MANIFEST.validate_json)
     return tabulate(manifest, read_studies(folder), read_members(folder))
 
 
@@ -61,4 +62,4 @@ def _parsed(folder: Path, name: str, parse: Callable[[bytes], T]) -> T:
     try:
         return parse(path.read_bytes())
     except ValueError as error:
-        raise StoreError(f"{path} is damaged: {error}") from None
+        raise StoreError(f"{path} is damaged: {' '.join(str(error).split())}") from None
