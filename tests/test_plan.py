@@ -1,0 +1,333 @@
+from dataclasses import asdict, replace
+
+import pytest
+
+from rnnbench.contracts import Task
+from rnnbench.errors import InputError, SuiteError
+from rnnbench.member import Seed
+from rnnbench.nn.sizes import sizes
+from rnnbench.options import Between, Choice, LogBetween
+from rnnbench.plan import Plan, plan
+from rnnbench.registry import load_registry
+from rnnbench.suite import read_suite
+
+TEXT = """\
+suite: x
+question: Which?
+architectures:
+  tanh: {cell: rnn}
+  lstm: {cell: lstm}
+  bilstm: {cell: lstm, bidirectional: true, layers: 2, dropout: 0.1}
+reference: lstm
+settings:
+  - {task: adding_uniform, length: [10, 20]}
+  - {task: copy_memory, length: 5}
+match: {parameters: 1000}
+training: {learning_rate: 3.0e-3, batch: 16}
+search:
+  space:
+    learning_rate: {log: [1.0e-4, 3.0e-2]}
+budget:
+  standard: {updates: {adding_uniform: 30, copy_memory: 40}, trials: 4, confirm: 2, seeds: 6}
+"""
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load_registry()
+
+
+@pytest.fixture
+def planned(tmp_path, registry):
+    """Plan the suite above with replacements made in its text."""
+
+    def make(*changes: tuple[str, str], backend=None, **arguments) -> Plan:
+        text = TEXT
+        for old, new in changes:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        path = tmp_path / "x.yaml"
+        path.write_text(text)
+        return plan(read_suite(path, **arguments), registry, backend=backend)
+
+    return make
+
+
+@pytest.fixture
+def refusal(planned, tmp_path):
+    def make(*changes) -> str:
+        with pytest.raises(SuiteError) as caught:
+            planned(*changes)
+        return str(caught.value).replace(f"{tmp_path}/", "").splitlines()[0]
+
+    return make
+
+
+def only(made: Plan, architecture: str, setting: str = "adding_uniform(length=10)"):
+    (study,) = (s for s in made.studies if (s.architecture, s.setting) == (architecture, setting))
+    return study
+
+
+def test_every_architecture_meets_every_setting_in_the_order_of_the_suite(planned):
+    made = planned()
+    assert [(study.setting, study.architecture) for study in made.studies] == [
+        (setting, architecture)
+        for setting in (
+            "adding_uniform(length=10)",
+            "adding_uniform(length=20)",
+            "copy_memory(length=5)",
+        )
+        for architecture in ("tanh", "lstm", "bilstm")
+    ]
+    assert list(made.architectures) == ["tanh", "lstm", "bilstm"]
+    assert list(made.settings) == [study.setting for study in made.studies[::3]]
+
+
+def test_a_study_says_how_its_members_train(planned):
+    study = only(planned(), "bilstm")
+    member, net = study.template, study.template.architecture
+    assert (net.cell, net.layers, net.bidirectional, net.dropout) == ("lstm", 2, True, 0.1)
+    assert (net.structure, net.numeric) == ({"init": "uniform"}, {"forget_bias": 1.0})
+    assert member.setting.options == {"length": 10}
+    assert (member.recipe.learning_rate, member.recipe.batch, member.recipe.updates) == (
+        0.003,
+        16,
+        30,
+    )
+    assert member.seed == Seed("tuning", 0, 0)
+    assert (study.budget.trials, study.budget.confirm, study.budget.seeds) == (4, 2, 6)
+    assert study.search.shared == {"learning_rate": LogBetween(1e-4, 3e-2)}
+    assert (study.search.own, study.direction) == ({}, "min")
+
+
+def test_updates_may_differ_between_tasks(planned):
+    made = planned()
+    assert only(made, "tanh").template.recipe.updates == 30
+    assert only(made, "tanh", "copy_memory(length=5)").template.recipe.updates == 40
+
+
+def test_a_run_is_scored_by_its_tasks_metrics_those_of_the_suite_and_the_outcomes(planned):
+    made = planned(("match:", "metrics: [accuracy, solved]\nmatch:"))
+    names = [name for name, _ in only(made, "lstm", "copy_memory(length=5)").template.metrics]
+    assert names == ["cross_entropy", "accuracy", "solved", "updates_to_solve"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "target", "reached"),
+    [
+        ("parameters", 1000, lambda study: study.parameters),
+        ("hidden", 7, lambda study: study.template.architecture.hidden),
+        ("state", 12, lambda study: study.state_size),
+        ("flops", 2000, lambda study: study.flops),
+    ],
+)
+def test_sizes_are_matched_by_what_the_suite_says(planned, registry, quantity, target, reached):
+    made = planned(("parameters: 1000", f"{quantity}: {target}"), only=["architecture=tanh,lstm"])
+    for study in made.studies:
+        net = study.template.architecture
+        counted = sizes(
+            registry.cell(net.cell).cls(),
+            registry.task(study.template.setting.task).cls(**study.template.setting.options),
+            hidden=net.hidden,
+        )
+        assert study.parameters == counted.parameters
+        assert reached(study) == pytest.approx(target, rel=0.1)
+        if quantity != "hidden":
+            assert study.mismatch == reached(study) / target - 1
+
+
+def test_a_bidirectional_architecture_skips_a_causal_task_and_says_why(planned):
+    skipped = {(s.architecture, s.setting): s.skipped for s in planned().studies if s.skipped}
+    assert skipped == {
+        ("bilstm", "copy_memory(length=5)"): "bilstm is bidirectional and copy_memory is causal"
+    }
+
+
+def test_replicates_are_studies_of_their_own(planned):
+    made = planned(("search:\n", "search:\n  replicates: 2\n"))
+    assert len(made.studies) == 18
+    first, second = made.studies[:2]
+    assert (first.replicate, second.replicate) == (0, 1)
+    assert second.template.seed == Seed("tuning", 1, 0)
+    assert replace(second, replicate=0, template=first.template) == first
+
+
+def test_an_architecture_may_add_all_dimensions_of_its_cell_or_those_it_names(planned):
+    made = planned(
+        ("tanh: {cell: rnn}", "tanh: {cell: rnn, search: true}"),
+        ("lstm: {cell: lstm}", "lstm: {cell: lstm, search: true}"),
+        ("dropout: 0.1", "dropout: 0.1, search: {forget_bias: {choice: [1, 2]}}"),
+    )
+    assert only(made, "tanh").search.own == {}
+    assert only(made, "lstm").search.own == {"forget_bias": Between(0.0, 5.0)}
+    assert only(made, "bilstm").search.own == {"forget_bias": Choice((1, 2))}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("cell: rnn", "cell: rmn", "x.yaml:4:16: unknown cell `rmn`; did you mean `rnn`?"),
+        (
+            "match:",
+            "metrics: [acuracy]\nmatch:",
+            "x.yaml:11:11: unknown metric `acuracy`; did you mean `accuracy`?",
+        ),
+        (
+            "lstm: {cell: lstm}",
+            "lstm: {cell: lstm, forget_biass: 1}",
+            "x.yaml:5:22: unknown key of an architecture with cell `lstm` `forget_biass`; did you "
+            "mean `forget_bias`?",
+        ),
+        (
+            "length: 5}",
+            "lenght: 5}",
+            "x.yaml:10:25: unknown key of a setting of task `copy_memory` `lenght`; did you "
+            "mean `length`?",
+        ),
+        (
+            "lstm: {cell: lstm}",
+            "lstm: {cell: lstm, search: {forget_bais: {between: [0, 5]}}}",
+            "x.yaml:5:31: unknown numeric option of cell `lstm` `forget_bais`; did you mean",
+        ),
+        (
+            "tanh: {cell: rnn}",
+            "tanh: {cell: rnn, search: {nonlinearity: {choice: [tanh, relu]}}}",
+            "x.yaml:4:30: option `nonlinearity` of cell `rnn` shapes its equations and cannot be "
+            "searched; write one architecture for each value",
+        ),
+        (
+            "tanh: {cell: rnn}",
+            "tanh: {cell: rnn, nonlinearity: sine}",
+            "x.yaml:4:35: option `nonlinearity` takes one of tanh, relu, identity, not 'sine'",
+        ),
+        ("length: 5}", "length: 0}", "x.yaml:10:33: option `length` is at least 1, not 0"),
+        (
+            "parameters: 1000",
+            "parameters: 100",
+            "x.yaml:11:21: `lstm` on `adding_uniform(length=10)` cannot be matched to 100 "
+            "parameters within 10%: it has 76 with hidden size 3 and 117 with hidden size 4",
+        ),
+        (
+            "learning_rate: 3.0e-3",
+            "learning_rate: 0.5",
+            "x.yaml:15:5: the default of `learning_rate` in training, 0.5, is outside its search "
+            "space; trial 0 trains with the defaults, so set one inside",
+        ),
+        (
+            "lstm: {cell: lstm}",
+            "lstm: {cell: lstm, search: {forget_bias: {between: [2, 5]}}}",
+            "x.yaml:5:22: the default of `forget_bias` in architecture `lstm`, 1.0, is outside",
+        ),
+    ],
+)
+def test_what_only_plugins_know_is_refused_at_its_place(refusal, old, new, message):
+    assert refusal((old, new)).startswith(message)
+
+
+def test_an_unknown_task_is_refused_at_its_place(refusal):
+    updates = ("{adding_uniform: 30, copy_memory: 40}", "30")
+    text = refusal(("task: copy_memory", "task: copy_memry"), updates)
+    assert text.startswith("x.yaml:10:12: unknown task `copy_memry`; did you mean `copy_memory`?")
+
+
+def test_a_forced_backend_that_cannot_run_a_cell_is_refused(planned):
+    made = planned(backend="loop")
+    assert {(study.template.backend, study.backend_reason) for study in made.studies} == {
+        ("loop", "asked for")
+    }
+    with pytest.raises(InputError, match="backend `torch` cannot run cell `peephole_lstm`"):
+        planned(("cell: rnn", "cell: peephole_lstm"), backend="torch")
+
+
+def test_a_study_carries_the_hashes_of_its_cell_and_task(planned, registry):
+    study = only(planned(), "lstm")
+    assert study.cell_source == registry.cell("lstm").source
+    assert study.task_source == registry.task("adding_uniform").source
+
+
+def test_what_a_report_needs_is_there_in_plain_values(planned, registry):
+    made = planned()
+    card = made.settings["copy_memory(length=5)"]
+    task = registry.task("copy_memory").cls(length=5)
+    assert {name: card[name] for name in ("chance", "trivial", "oracle", "solved")} == asdict(
+        task.anchors
+    )
+    assert (card["metric"], card["direction"], card["causal"]) == ("cross_entropy", "min", True)
+    assert card["path"] == {
+        "forward": task.shortest_path(False),
+        "bidirectional": task.shortest_path(True),
+    }
+    assert made.architectures["bilstm"]["layers"] == 2
+    assert made.architectures["lstm"]["options"] == {"forget_bias": 1.0, "init": "uniform"}
+
+
+def test_where_only_leaves_the_reference_out_the_first_one_stands_in(planned):
+    assert (planned().reference, planned().contrasts) == (
+        "lstm",
+        (("tanh", "lstm"), ("bilstm", "lstm")),
+    )
+    made = planned(only=["architecture=tanh,bilstm"])
+    assert (made.reference, made.contrasts) == ("tanh", (("bilstm", "tanh"),))
+
+
+def test_contrasts_whose_sides_are_there_stay(planned):
+    change = ("reference: lstm", "contrasts: [[tanh, bilstm], [tanh, lstm]]")
+    made = planned(change, only=["architecture=tanh,bilstm"])
+    assert made.contrasts == (("tanh", "bilstm"),)
+
+
+# matched without a remainder
+EXACT = ("parameters: 1000", "hidden: 8")
+
+
+def test_a_plan_that_can_show_what_it_asks_has_no_warnings(planned):
+    assert planned(EXACT).warnings == ()
+
+
+def test_too_few_seeds_are_warned_of(planned):
+    (warning,) = planned(EXACT, ("seeds: 6", "seeds: 5")).warnings
+    assert warning.startswith("5 seeds cannot show any difference at p < 0.05")
+    assert "0.0625" in warning
+
+
+def test_replicates_count_instead_of_seeds_where_there_are_some(planned):
+    (warning,) = planned(EXACT, ("search:\n", "search:\n  replicates: 2\n")).warnings
+    assert warning.startswith("2 replicates cannot show any difference")
+
+
+def test_sizes_that_stay_apart_are_warned_of(planned):
+    made = planned(only=["architecture=tanh,lstm"])
+    mismatch = only(made, "lstm", "copy_memory(length=5)").mismatch
+    assert made.warnings == (
+        f"sizes differ by up to {abs(mismatch):.1%} (lstm on copy_memory(length=5)): "
+        "hidden sizes are whole numbers",
+    )
+
+
+def test_trials_without_a_space_are_warned_of(planned):
+    made = planned(
+        EXACT, ("  space:\n    learning_rate: {log: [1.0e-4, 3.0e-2]}\n", "  sampler: tpe\n")
+    )
+    assert made.warnings == ("no search: hyperparameters are fixed, so `trials` has no effect",)
+
+
+def faked(registry, **changes):
+    """The registry with the task `copy_memory` changed."""
+    component = registry.task("copy_memory")
+    cls: type[Task] = type("Faked", (component.cls,), changes)
+    return replace(registry, tasks={**registry.tasks, "copy_memory": replace(component, cls=cls)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metrics": ("solved",)}, "is scored by `solved`, which scores no predictions"),
+        ({"metrics": ("nonsense",)}, "unknown metric `nonsense`"),
+        ({"pattern": "one-to-many"}, "no network can be built for the pattern one-to-many"),
+    ],
+)
+def test_a_task_that_cannot_be_scored_or_built_is_refused(tmp_path, registry, changes, message):
+    path = tmp_path / "x.yaml"
+    path.write_text(TEXT)
+    with pytest.raises(SuiteError, match=rf"x\.yaml:10:\d+: .*{message}"):
+        plan(read_suite(path), faked(registry, **changes))
