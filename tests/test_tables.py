@@ -28,11 +28,11 @@ def stored(one, seconds=1.0, host="a", fail=frozenset()) -> dict[str, Stored]:
             finished[ask.member.key],
             curve=(Point(10, "train", "loss", 0.3), Point(10, "valid", "loss", 0.2)),
             scores=(
-                Score("valid", "loss", 0.2, "min"),
                 Score("test", "loss", 0.25, "min"),
                 Score("test", "mean_squared_error", 0.5, "min"),
                 Score("test", "solved", 0.0, "max"),
                 Score("test", "updates_to_solve", 10.0, "min", censored=True),
+                Score("valid", "loss", 0.2, "min"),
             )
             if ask.phase == "evaluation"
             else (),
