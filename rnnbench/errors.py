@@ -43,7 +43,11 @@ class UnknownNameError(InputError):
             f" Known: {', '.join(names)}." if close else f"; known: {', '.join(names) or 'none'}."
         )
         super().__init__(text + (f" {note}" if note else ""))
-        self.kind, self.name, self.known = kind, name, tuple(names)
+        self.kind, self.name, self.known, self.note = kind, name, tuple(names), note
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[object, ...]]:
+        """Let the error travel between processes: by default pickle would pass the text alone."""
+        return type(self), (self.kind, self.name, self.known, self.note)
 
 
 class OptionError(InputError):

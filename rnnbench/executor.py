@@ -35,6 +35,14 @@ _DASK: Mapping[str, object] = {
 }
 
 
+_LOOPBACK: Mapping[str, object] = {
+    "host": "127.0.0.1",
+    # an HTTP server is started even without a dashboard, and on all addresses unless told so
+    "dashboard": False,
+    "dashboard_address": "127.0.0.1:0",
+}
+
+
 @dataclass(frozen=True)
 class Slot:
     """One worker process: its name and the GPU it sees, if it sees one."""
@@ -117,16 +125,13 @@ class Executor:
                     "nthreads": 1,
                     "env": environment_of(slot),
                     "memory_limit": 0,
-                    "dashboard": False,
                     "silence_logs": logging.CRITICAL,
+                    **_LOOPBACK,
                 },
             }
             for slot in self._slots
         }
-        scheduler = {
-            "cls": Scheduler,
-            "options": {"host": "127.0.0.1", "dashboard": False, "port": 0},
-        }
+        scheduler = {"cls": Scheduler, "options": {"port": 0, **_LOOPBACK}}
         self._cluster = SpecCluster(workers, scheduler, silence_logs=logging.CRITICAL)
         self._client = Client(self._cluster, set_as_default=False)
         self._client.register_plugin(Prepare(self._disabled))

@@ -271,6 +271,7 @@ def _first(suite: Suite, task: _Task) -> type[Metric]:
         raise suite.error(
             (*task.entry.at, "task"),
             f"task `{task.entry.task}` is scored by `{first.name}`, which scores no predictions",
+            value=True,
         )
     return first
 

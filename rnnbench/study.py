@@ -41,8 +41,9 @@ class SearchSpace:
 class Study:
     """One search of one architecture on one setting, and the runs of what it freezes.
 
-    `template` is its trial 0: all defaults, first tuning seed. `mismatch` is the relative
-    difference between the size asked for and the size reached.
+    template   all defaults, the first tuning seed, every metric (trials keep only the first)
+    mismatch   relative difference between the size asked for and the size reached
+    skipped    why nothing of it is trained; "" where it is
     """
 
     architecture: str

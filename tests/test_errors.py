@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from rnnbench import errors
@@ -32,3 +34,9 @@ def test_without_a_close_name_all_are_listed(known, text):
 
 def test_a_note_stands_at_the_end():
     assert str(UnknownNameError("cell", "x", [], "(see y)")).endswith("known: none. (see y)")
+
+
+def test_an_unknown_name_travels_between_processes():
+    error = UnknownNameError("cell", "lsmt", ["rnn", "lstm"], "(see there)")
+    there = pickle.loads(pickle.dumps(error))
+    assert (str(there), there.known) == (str(error), error.known)

@@ -37,6 +37,6 @@ def command(
     if weights is not None:
         artifact = folder / "artifacts" / str(best.finished.weights)
         if not artifact.is_file():
-            raise StoreError(f"{artifact} is missing; run the suite with --refresh")
+            raise StoreError(f"{artifact} is missing; the weights of this run are lost")
         write_atomically(weights, artifact.read_bytes())
         typer.echo(f"weights  {weights}", err=True)

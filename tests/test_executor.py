@@ -1,0 +1,56 @@
+import psutil
+import pytest
+from studies import template
+
+from rnnbench.executor import Executor, Slot, environment_of, slots_for
+
+
+def test_a_worker_a_core_sees_no_gpu() -> None:
+    assert slots_for(2, ()) == (Slot("cpu-0"), Slot("cpu-1"))
+    assert environment_of(Slot("cpu-0")) == {"CUDA_VISIBLE_DEVICES": ""}
+
+
+def test_a_worker_a_gpu_sees_that_gpu_alone_however_many_cores_there_are() -> None:
+    slots = slots_for(16, ("0", "2"))
+    assert [slot.name for slot in slots] == ["gpu-0", "gpu-2"]
+    assert [environment_of(slot)["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0", "2"]
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with Executor(slots_for(2, ())) as running:
+        yield running
+
+
+def test_workers_listen_on_loopback_only_and_have_one_thread_each(executor: Executor) -> None:
+    me = psutil.Process()
+    workers = [
+        child for child in me.children(recursive=True) if child.environ().get("MKL_CBWR") == "AUTO"
+    ]
+    assert len(workers) == 2
+    for worker in workers:
+        assert worker.environ()["OMP_NUM_THREADS"] == "1"
+    addresses = {
+        listening.laddr.ip
+        for process in (me, *workers)
+        for listening in process.net_connections()
+        if listening.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+
+
+def test_members_come_back_with_their_keys_and_slots_are_freed(executor: Executor) -> None:
+    members = [template(backend="loop"), template(backend="torch")]
+    for member in members:
+        executor.submit(member)
+    assert (executor.free, executor.busy) == (0, 2)
+    back = {}
+    while executor.busy:
+        back |= {done.key: done for done in executor.wait(timeout=30)}
+    assert set(back) == {member.key for member in members}
+    assert {done.finished.status for done in back.values()} == {"ok"}
+    assert executor.free == 2
+
+
+def test_waiting_for_nothing_ends_at_the_timeout(executor: Executor) -> None:
+    assert executor.wait(timeout=0.01) == []
