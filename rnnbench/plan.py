@@ -16,10 +16,10 @@ from rnnbench.nn.sizes import sizes
 from rnnbench.options import Between, Choice, LogBetween, Option, Space
 from rnnbench.recurrence import choose
 from rnnbench.registry import Component, Registry
-from rnnbench.source import Place
 from rnnbench.statistics import smallest_p
 from rnnbench.study import Budget, SearchSpace, Study
 from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
+from rnnbench.suite.source import Place
 
 OUTCOMES = ("solved", "updates_to_solve")
 """Metrics of outcomes that every run is scored by, beside its task's own."""

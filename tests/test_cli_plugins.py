@@ -104,7 +104,8 @@ def test_describe_shows_all_that_a_cell_declares(run):
     assert output.startswith("cell gru\n")
     for expected in [
         "  z_t = σ(W_z x_t + U_z h_{t−1} + b_z)",
-        "  reset   after    after, before  none    structural  whether the reset gate acts",
+        "  reset   after    after, before        none    structural  whether the reset gate acts",
+        "  init    uniform  uniform, orthogonal  none    structural  U: uniform",
         "  torch.nn.GRU",
         "  initialisation  W uniform",
         "  module   rnnbench_cells.gru",

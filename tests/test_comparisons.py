@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import synthetic
 
-from rnnbench.comparisons import OVERALL, compare, read
+from rnnbench.findings.comparisons import OVERALL, compare, read
 
 COPY = "copy_memory(length=20)"
 ADDING = "adding_uniform(length=50)"

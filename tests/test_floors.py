@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
-    0: "direction errors files initial machine palette provenance results",
-    1: "devices options seeds contracts member source statistics wording",
-    2: "declarations hookspecs values spaces schema entries selection suite study store standings",
-    3: "loading registry recurrence",
-    4: "nn",
-    5: "matching plan training comparisons ranking trust verdict summary plots",
+    0: "direction errors files initial machine results",
+    1: "devices options seeds contracts member statistics",
+    2: "hookspecs suite study store",
+    3: "registry recurrence",
+    4: "nn findings",
+    5: "matching plan training plots",
     6: "search protocol tables folder best executor report",
     7: "runner manifest",
     8: "estimate",
@@ -116,7 +116,7 @@ def test_only_commands_print_or_read_the_environment():
     "modules",
     [
         "cli",
-        "comparisons, folder, report, store, summary, tables",  # report and compare
+        "findings.comparisons, folder, report, store, findings.summary, tables",  # report and compare
         "suite",
     ],
 )

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 import synthetic
 
-from rnnbench.comparisons import compare
-from rnnbench.palette import look
+from rnnbench.findings.comparisons import compare
 from rnnbench.plots import Figure, Omitted, draw_all
 from rnnbench.plots.canvas import plain
+from rnnbench.plots.palette import look
 
 LENGTHS = (("copy_memory", 20), ("copy_memory", 40))
 

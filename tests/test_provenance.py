@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnbench.provenance import source_of
+from rnnbench.registry.provenance import source_of
 
 CELL = '''
 """A cell."""

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnbench.errors import SuiteError
-from rnnbench.source import MOST_BYTES, parse, read_source
+from rnnbench.suite.source import MOST_BYTES, parse, read_source
 
 
 def refusal(text: str) -> str:

@@ -5,12 +5,12 @@ import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnbench.comparisons import compare
-from rnnbench.ranking import order
+from rnnbench.findings.comparisons import compare
+from rnnbench.findings.ranking import order
+from rnnbench.findings.summary import summarise
+from rnnbench.findings.trust import edges
+from rnnbench.findings.wording import estimate, listed, number
 from rnnbench.statistics import Interval
-from rnnbench.summary import summarise
-from rnnbench.trust import edges
-from rnnbench.wording import estimate, listed, number
 
 COPY = "copy_memory(length=20)"
 

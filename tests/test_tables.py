@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from studies import play, study
 
-from rnnbench.comparisons import Comparison
+from rnnbench.findings.comparisons import Comparison
 from rnnbench.member import Finished, Point, Score
 from rnnbench.results import Results
 from rnnbench.store import Stored

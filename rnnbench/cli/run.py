@@ -15,7 +15,6 @@ import typer
 from rnnbench.cli.environment import disabled_plugins, forced_backend
 from rnnbench.cli.interrupts import interrupts
 from rnnbench.cli.options import Budget, Only, ResultsFolder, Set, SuiteFile
-from rnnbench.cli.summary import print_summary
 
 if TYPE_CHECKING:
     from rnnbench.plan import Plan
@@ -142,6 +141,7 @@ def _write_suite(folder: Path, planned: Plan) -> None:
 
 def _finish(store: Store, campaign: Campaign, planned: Plan, manifest: dict[str, Any]) -> Path:
     """Write tables, manifest and report of what has finished; return the report's path."""
+    from rnnbench.cli.summary import print_summary
     from rnnbench.folder import write_manifest
     from rnnbench.report import write_report
     from rnnbench.tables import tabulate, write_tables

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.table import Table
 
 from rnnbench.cli.console import console, table
-from rnnbench.comparisons import compare
+from rnnbench.findings.comparisons import compare
+from rnnbench.findings.summary import Entry, Summary, summarise
+from rnnbench.findings.wording import estimate, number
 from rnnbench.results import Results
-from rnnbench.summary import Entry, Summary, summarise
-from rnnbench.wording import estimate, number
 
 
 def print_summary(results: Results) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from rnnbench.findings.standings import standings
 from rnnbench.plots.best_so_far import best_so_far
 from rnnbench.plots.canvas import Drawing, Figure, Omitted, save
 from rnnbench.plots.learning_curves import learning_curves
 from rnnbench.plots.score_by_length import score_by_length
 from rnnbench.plots.score_by_parameters import score_by_parameters
 from rnnbench.results import Results
-from rnnbench.standings import standings
 
 __all__ = ["Drawing", "Figure", "Omitted", "draw_all"]
 

@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from rnnbench import statistics
+from rnnbench.findings.standings import no_worse_than_trivial, sign
 from rnnbench.plots.canvas import COLUMNS, Drawing, Omitted, draw_anchors, draw_series
 from rnnbench.results import Results
-from rnnbench.standings import no_worse_than_trivial, sign
 from rnnbench.statistics import Interval, mean_interval
 
 _ID, _TITLE = "best_so_far", "Best so far against trials"

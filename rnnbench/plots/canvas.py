@@ -21,8 +21,8 @@ from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 
 from rnnbench.files import write_atomically
-from rnnbench.palette import look
-from rnnbench.standings import ceiling
+from rnnbench.findings.standings import ceiling
+from rnnbench.plots.palette import look
 
 COLUMNS = ["setting", "architecture", "x", "mean", "low", "high", "n"]
 """Columns of the data behind every figure, one row a point."""

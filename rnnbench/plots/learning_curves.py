@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from rnnbench.findings.standings import counted_units, replicated
 from rnnbench.plots.canvas import COLUMNS, Drawing, Omitted, draw_anchors, draw_series
 from rnnbench.results import Results
-from rnnbench.standings import counted_units, replicated
 from rnnbench.statistics import mean_interval
 
 _ID, _TITLE = "learning_curves", "Learning curves"

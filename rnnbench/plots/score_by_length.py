@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from rnnbench.palette import look
+from rnnbench.findings.standings import Standings, counted_units
 from rnnbench.plots.canvas import (
     COLUMNS,
     Drawing,
@@ -18,8 +18,8 @@ from rnnbench.plots.canvas import (
     draw_series,
     plain,
 )
+from rnnbench.plots.palette import look
 from rnnbench.results import Results
-from rnnbench.standings import Standings, counted_units
 from rnnbench.statistics import mean_interval
 
 _ID, _TITLE = "score_by_length", "Score against length"

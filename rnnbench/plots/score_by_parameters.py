@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from rnnbench.palette import look
+from rnnbench.findings.standings import Standings, counted_units
+from rnnbench.findings.wording import percent
 from rnnbench.plots.canvas import COLUMNS, MARKERS, Drawing, Omitted, draw_anchors
+from rnnbench.plots.palette import look
 from rnnbench.results import Results
-from rnnbench.standings import Standings, counted_units
 from rnnbench.statistics import mean_interval
-from rnnbench.wording import percent
 
 _ID, _TITLE = "score_by_parameters", "Score against parameters"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from rnnbench.comparisons import compare
 from rnnbench.files import write_atomically
+from rnnbench.findings.comparisons import compare
+from rnnbench.findings.summary import summarise
 from rnnbench.plots import draw_all
 from rnnbench.report.content import gather
 from rnnbench.report.markdown import markdown
 from rnnbench.report.page import page
 from rnnbench.results import Results
-from rnnbench.summary import summarise
 
 __all__ = ["write_report"]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from rnnbench.comparisons import OVERALL, Comparison
+from rnnbench.findings.comparisons import OVERALL, Comparison
+from rnnbench.findings.standings import asked, counted_units, replicated, searched
+from rnnbench.findings.summary import Entry, Summary
+from rnnbench.findings.trust import Edge, edges
+from rnnbench.findings.wording import GAP, counted, estimate, p_value, percent, signed, span
 from rnnbench.plots import Figure, Omitted
 from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.method import method
 from rnnbench.results import Results
-from rnnbench.standings import asked, counted_units, replicated, searched
-from rnnbench.summary import Entry, Summary
-from rnnbench.trust import Edge, edges
-from rnnbench.wording import GAP, counted, estimate, p_value, percent, signed, span
 
 MOST_FAILURES = 200
 """More failures than this are left to the tables beside the report."""

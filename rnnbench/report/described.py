@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rnnbench.wording import GAP, counted, number
+from rnnbench.findings.wording import GAP, counted, number
 
 
 def moment(iso: str) -> str:

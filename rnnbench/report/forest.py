@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rnnbench.palette import Look, look
+from rnnbench.findings.summary import Row, Summary
+from rnnbench.findings.wording import counted, estimate
+from rnnbench.plots.palette import Look, look
 from rnnbench.statistics import Interval
-from rnnbench.summary import Row, Summary
-from rnnbench.wording import counted, estimate
 
 _Scale = Callable[[float], str]
 

@@ -7,8 +7,8 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rnnbench.findings.wording import estimate
 from rnnbench.report.content import Content
-from rnnbench.wording import estimate
 
 _SPECIAL = re.compile(r"([\\`*\[\]|#])")
 

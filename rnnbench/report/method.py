@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rnnbench.findings.standings import replicated
+from rnnbench.findings.summary import Summary
+from rnnbench.findings.wording import counted
 from rnnbench.results import Results
-from rnnbench.standings import replicated
 from rnnbench.statistics import EXACT_UP_TO
-from rnnbench.summary import Summary
-from rnnbench.wording import counted
 
 
 def method(results: Results, summary: Summary) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rnnbench.palette import look
 from rnnbench.plots import Figure
+from rnnbench.plots.palette import look
 from rnnbench.report.content import Content
 from rnnbench.report.forest import forest, glyph
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from rnnbench.comparisons import OVERALL, Comparison
-from rnnbench.ranking import Ranking
+from rnnbench.findings.comparisons import OVERALL, Comparison
+from rnnbench.findings.ranking import Ranking
+from rnnbench.findings.standings import Standings, counted_units, replicated
+from rnnbench.findings.wording import counted, listed, p_value, signed, span
 from rnnbench.results import Results
-from rnnbench.standings import Standings, counted_units, replicated
 from rnnbench.statistics import FEWEST, Interval, seeds_needed, smallest_p
-from rnnbench.wording import counted, listed, p_value, signed, span
 
 Kind = Literal[
     "SEPARATED", "AHEAD", "TIED", "UNDERPOWERED", "NOTHING_LEARNED", "FAILED", "UNRANKED"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnbench.comparisons import differences, overall_scores
-from rnnbench.standings import Standings, Unit
+from rnnbench.findings.comparisons import differences, overall_scores
+from rnnbench.findings.standings import Standings, Unit
 from rnnbench.statistics import (
     ALPHA,
     Interval,

@@ -17,9 +17,19 @@ from pydantic_core import ErrorDetails
 
 from rnnbench.errors import SuiteError, UnknownNameError
 from rnnbench.options import Space
-from rnnbench.source import Place, Source, printable
-from rnnbench.spaces import own, shared
-from rnnbench.values import allowance, fault, label, scalar, scalars, shown, slug, updates, word
+from rnnbench.suite.source import Place, Source, printable
+from rnnbench.suite.spaces import own, shared
+from rnnbench.suite.values import (
+    allowance,
+    fault,
+    label,
+    scalar,
+    scalars,
+    shown,
+    slug,
+    updates,
+    word,
+)
 
 _SHOWN_ERRORS = 5
 

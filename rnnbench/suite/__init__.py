@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnbench.entries import (
+from rnnbench.errors import SuiteError, UnknownNameError
+from rnnbench.options import Choice, Space, Value
+from rnnbench.suite.entries import (
     ArchitectureEntry,
     Budget,
     SettingEntry,
@@ -17,11 +19,9 @@ from rnnbench.entries import (
     setting_name,
     unknown,
 )
-from rnnbench.errors import SuiteError, UnknownNameError
-from rnnbench.options import Choice, Space, Value
-from rnnbench.schema import Evaluation, Match, Search, SuiteFile, Training, checked
-from rnnbench.selection import read_selection
-from rnnbench.source import Place, Source, printable, read_source
+from rnnbench.suite.schema import Evaluation, Match, Search, SuiteFile, Training, checked
+from rnnbench.suite.selection import read_selection
+from rnnbench.suite.source import Place, Source, printable, read_source
 
 __all__ = [
     "ArchitectureEntry",

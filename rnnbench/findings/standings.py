@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from rnnbench import wording
+from rnnbench.findings import wording
 from rnnbench.results import Results
 
 Unit = tuple[int, ...]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rnnbench.findings.standings import Standing, Standings, Unit, sign, standings
 from rnnbench.results import Results
-from rnnbench.standings import Standing, Standings, Unit, sign, standings
 from rnnbench.statistics import (
     ALPHA,
     Interval,

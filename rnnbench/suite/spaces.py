@@ -9,7 +9,7 @@ from typing import Any
 
 from rnnbench.errors import UnknownNameError
 from rnnbench.options import Between, Choice, LogBetween, Space
-from rnnbench.values import fault, shown
+from rnnbench.suite.values import fault, shown
 
 _LIMITS: Mapping[str, tuple[str, float, float]] = {
     "learning_rate": ("above 0", math.ulp(0.0), math.inf),

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed_entry_points
 
-from rnnbench.declarations import Kind
 from rnnbench.errors import UnknownNameError
 from rnnbench.hookspecs import PROJECT
-from rnnbench.loading import Component, Loaded, PluginStatus, announce, load
+from rnnbench.registry.declarations import Kind
+from rnnbench.registry.loading import Component, Loaded, PluginStatus, announce, load
 
 __all__ = ["Component", "PluginStatus", "Registry", "load_registry"]
 

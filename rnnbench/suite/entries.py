@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from rnnbench.errors import SuiteError, UnknownNameError
 from rnnbench.options import Choice, Space, Value
-from rnnbench.schema import BudgetSection, Match, Setting, SuiteFile
-from rnnbench.source import Place, Source, printable
+from rnnbench.suite.schema import BudgetSection, Match, Setting, SuiteFile
+from rnnbench.suite.source import Place, Source, printable
 
 MOST_SETTINGS = 1000
 """How many settings one entry of a suite may stand for."""

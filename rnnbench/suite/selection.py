@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rnnbench.errors import SuiteError, UnknownNameError
-from rnnbench.source import printable
+from rnnbench.suite.source import printable
 
 _ASSIGNMENT = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*", re.DOTALL)
 _COMMA = re.compile(r",(?![^()]*\))")

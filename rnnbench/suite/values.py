@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from rnnbench.options import Value
-from rnnbench.source import printable
+from rnnbench.suite.source import printable
 
 
 def fault(message: str, *inside: str | int, key: bool = False) -> PydanticCustomError:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rnnbench.ranking import Ranking
+from rnnbench.findings.ranking import Ranking
+from rnnbench.findings.standings import Standings, counted_units
+from rnnbench.findings.wording import counted, listed, percent
 from rnnbench.results import Results
-from rnnbench.standings import Standings, counted_units
-from rnnbench.wording import counted, listed, percent
 
 TOLERATED_MISMATCH = 0.05
 """Sizes further than this from the matched one are called unequal."""

@@ -10,13 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rnnbench.comparisons import OVERALL, Comparison, differences, overall_scores, read
-from rnnbench.ranking import Ranking, rank
+from rnnbench.findings.comparisons import OVERALL, Comparison, differences, overall_scores, read
+from rnnbench.findings.ranking import Ranking, rank
+from rnnbench.findings.standings import (
+    Standing,
+    Standings,
+    counted_units,
+    sign,
+    standings,
+    unit_name,
+)
+from rnnbench.findings.trust import Check, checks
+from rnnbench.findings.verdict import Kind, against_reference, banner, limits, verdict
 from rnnbench.results import Results
-from rnnbench.standings import Standing, Standings, counted_units, sign, standings, unit_name
 from rnnbench.statistics import Interval, mean_interval, wilson_interval
-from rnnbench.trust import Check, checks
-from rnnbench.verdict import Kind, against_reference, banner, limits, verdict
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ import pluggy
 
 from rnnbench import hookspecs
 from rnnbench.contracts import API_VERSION
-from rnnbench.declarations import Kind, check_class
 from rnnbench.errors import PluginError
 from rnnbench.hookspecs import PROJECT
-from rnnbench.provenance import source_of
+from rnnbench.registry.declarations import Kind, check_class
+from rnnbench.registry.provenance import source_of
 
 HOOKS: dict[str, Kind] = {
     "rnnbench_provide_cells": "cell",
@@ -39,7 +39,7 @@ class Component:
     version  declared by the class; with `name` and `plugin` it identifies results
     plugin   the name of the entry point
     module   the module that defines the class
-    source   the hash of the source behind it (`rnnbench.provenance.source_of`)
+    source   the hash of the source behind it (`rnnbench.registry.provenance.source_of`)
     """
 
     kind: Kind
