@@ -116,7 +116,8 @@ def test_only_commands_print_or_read_the_environment():
     "modules",
     [
         "cli",
-        "findings.comparisons, folder, report, store, findings.summary, tables",  # report and compare
+        # what `report` needs
+        "findings.comparisons, folder, report, store, findings.summary, tables",
         "suite",
     ],
 )
