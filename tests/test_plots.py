@@ -1,12 +1,13 @@
 import xml.etree.ElementTree as ElementTree
 
+import matplotlib.figure
 import pandas as pd
 import pytest
 import synthetic
 
 from rnnbench.findings.comparisons import compare
 from rnnbench.plots import Figure, Omitted, draw_all
-from rnnbench.plots.canvas import plain
+from rnnbench.plots.canvas import draw_anchors, plain
 from rnnbench.plots.palette import look
 
 LENGTHS = (("copy_memory", 20), ("copy_memory", 40))
@@ -120,3 +121,15 @@ def test_names_that_a_font_or_tex_could_stumble_over_are_drawn(tmp_path):
     assert all(isinstance(figure, Figure) for figure in figures.values())
     assert plain("a門\nb") == "a□□b"
     assert plain("x" * 30) == "x" * 21 + "…"
+
+
+def test_a_trivial_score_that_depends_on_length_is_drawn_at_each_length():
+    axes = matplotlib.figure.Figure().add_subplot()
+    setting = {"trivial": 0.5, "oracle": 0.0, "direction": "min", "metric": "cross_entropy"}
+    values = pd.DataFrame({"mean": [0.4], "low": [0.3], "high": [0.6]})
+    draw_anchors(axes, setting, values, {30.0: 0.7, 80.0: 0.26})
+    [line] = axes.get_lines()
+    assert list(line.get_xdata()) == [30.0, 80.0]
+    assert list(line.get_ydata()) == [0.7, 0.26]
+    low, high = axes.get_ylim()
+    assert low < 0 < 0.7 < high

@@ -145,13 +145,26 @@ def draw_series(axes: Axes, rows: pd.DataFrame, index: int) -> None:
     )
 
 
-def draw_anchors(axes: Axes, setting: Mapping[str, Any], values: pd.DataFrame) -> None:
-    """Draw the trivial predictor's level, and open the y axis from it to the best score."""
-    trivial, best = float(setting["trivial"]), ceiling(setting)
-    axes.axhline(trivial, color="#6b7178", linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+def draw_anchors(
+    axes: Axes,
+    setting: Mapping[str, Any],
+    values: pd.DataFrame,
+    trivial_at: Mapping[float, float] | None = None,
+) -> None:
+    """Draw the trivial predictor's score, and open the y axis from it to the best score.
+
+    trivial_at   its score by x, where it depends on x; else it is the setting's at every x
+    """
+    levels = list(trivial_at.values()) if trivial_at else [float(setting["trivial"])]
+    best = ceiling(setting)
+    dashes: dict[str, Any] = {"color": "#6b7178", "linewidth": 1, "linestyle": (0, (4, 3))}
+    if trivial_at:
+        axes.plot(list(trivial_at), levels, zorder=1, **dashes)
+    else:
+        axes.axhline(levels[0], zorder=1, **dashes)
     axes.annotate(
         "trivial predictor",
-        (1, trivial),
+        (1, levels[-1]),
         xycoords=("axes fraction", "data"),
         xytext=(-2, 2 if setting["direction"] == "max" else -2),
         textcoords="offset points",
@@ -161,8 +174,8 @@ def draw_anchors(axes: Axes, setting: Mapping[str, Any], values: pd.DataFrame) -
         color="#5a5f66",
     )
     seen = values[["mean", "low", "high"]].to_numpy(float)
-    low = min(trivial, best, float(pd.Series(seen.ravel()).min()))
-    high = max(trivial, best, float(pd.Series(seen.ravel()).max()))
+    low = min(*levels, best, float(pd.Series(seen.ravel()).min()))
+    high = max(*levels, best, float(pd.Series(seen.ravel()).max()))
     margin = 0.05 * (high - low)
     axes.set_ylim(low - margin, high + margin)
     axes.set_ylabel(f"{setting['metric'].replace('_', ' ')} ({arrow(setting)})")

@@ -72,7 +72,8 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
         axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("sequence length (steps)")
-        draw_anchors(axes, settings[names[0]], data)
+        trivial = {float(settings[n]["sequence_length"]): settings[n]["trivial"] for n in names}
+        draw_anchors(axes, settings[names[0]], data, trivial)
 
     data = pd.concat(panels.values(), ignore_index=True)
     most = int(data["n"].max())
@@ -82,7 +83,7 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
         f"Mean test score of the runs that finished; band: 95 % t interval over "
         f"up to {counted_units(results, most)}, none where fewer than three "
         "finished. ✕n/m: n of m runs failed and are left out of the mean. Dashed: the trivial "
-        "predictor of the shortest length. Length on a logarithmic axis.",
+        "predictor. Length on a logarithmic axis.",
         data,
         panels,
         panel,
