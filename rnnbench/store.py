@@ -53,13 +53,17 @@ class Store:
         self._lock = filelock.FileLock(folder / "run.lock")
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
         holder = self.folder / "run.holder"
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             who = holder.read_text() if holder.exists() else "another process"
             raise StoreError(f"{self.folder} is in use by {who}; wait for it or stop it") from None
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} cannot be written: {error.strerror}; choose another --results folder"
+            ) from None
         try:
             write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()}")
             self._database = _opened(self.folder / "store.sqlite", self.folder)

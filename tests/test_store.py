@@ -97,3 +97,9 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_reading_a_folder_without_a_store_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"has no store\.sqlite"):
         read_members(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/suite cannot be written: Not a directory; choose"):
+        Store(tmp_path / "file" / "suite").__enter__()
