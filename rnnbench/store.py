@@ -62,7 +62,7 @@ class Store:
             raise StoreError(f"{self.folder} is in use by {who}; wait for it or stop it") from None
         except OSError as error:
             raise StoreError(
-                f"{self.folder} cannot be written: {error.strerror}; choose another --results folder"
+                f"{self.folder} cannot be written: {error.strerror}; choose another --results"
             ) from None
         try:
             write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()}")
