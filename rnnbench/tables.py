@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from pandas import DataFrame
 
-from rnnbench.files import write_atomically
 from rnnbench.member import Finished
 from rnnbench.protocol import Ask, Progression
 from rnnbench.results import Results
@@ -48,20 +45,6 @@ def tabulate(
         scores=_frame(_SCORE, _scores(runs)),
         curves=_frame(_CURVE, _curves(rows)),
     )
-
-
-def write_tables(results: Results, folder: Path) -> None:
-    """Write trials, runs, scores and curves as CSV and Parquet."""
-    for name in ("trials", "runs", "scores", "curves"):
-        write_table(getattr(results, name), folder / name)
-
-
-def write_table(table: DataFrame, stem: Path) -> None:
-    """Write one table as `<stem>.csv` and `<stem>.parquet`."""
-    write_atomically(stem.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
-    buffer = BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_atomically(stem.with_suffix(".parquet"), buffer.getvalue())
 
 
 _PLACE = {

@@ -8,9 +8,9 @@ from studies import play, study
 
 from rnnbench.findings.comparisons import Comparison
 from rnnbench.member import Finished, Point, Score
-from rnnbench.results import Results
+from rnnbench.results import Results, write_tables
 from rnnbench.store import Stored
-from rnnbench.tables import tabulate, write_tables
+from rnnbench.tables import tabulate
 
 TABLES = ("trials", "runs", "scores", "curves")
 MADE_BY = {"rnnbench": "0.1", "torch": "2", "cell": "c", "task": "t"}

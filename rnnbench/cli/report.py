@@ -17,7 +17,7 @@ def command(
     from rnnbench.cli.summary import print_summary
     from rnnbench.folder import read_results
     from rnnbench.report import write_report
-    from rnnbench.tables import write_tables
+    from rnnbench.results import write_tables
 
     results = read_results(folder)
     write_tables(results, folder)

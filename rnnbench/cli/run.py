@@ -144,7 +144,8 @@ def _finish(store: Store, campaign: Campaign, planned: Plan, manifest: dict[str,
     from rnnbench.cli.summary import print_summary
     from rnnbench.folder import write_manifest
     from rnnbench.report import write_report
-    from rnnbench.tables import tabulate, write_tables
+    from rnnbench.results import write_tables
+    from rnnbench.tables import tabulate
 
     count = campaign.count
     done = manifest | {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from rnnbench.files import write_atomically
@@ -12,7 +11,7 @@ from rnnbench.plots import draw_all
 from rnnbench.report.content import gather
 from rnnbench.report.markdown import markdown
 from rnnbench.report.page import page
-from rnnbench.results import Results
+from rnnbench.results import Results, write_table
 
 __all__ = ["write_report"]
 
@@ -26,12 +25,7 @@ def write_report(results: Results, folder: Path) -> Path:
         OSError: the folder cannot be written.
     """
     comparisons = compare(results)
-    write_atomically(
-        folder / "comparisons.csv", comparisons.to_csv(index=False, lineterminator="\n")
-    )
-    buffer = io.BytesIO()
-    comparisons.to_parquet(buffer, index=False)
-    write_atomically(folder / "comparisons.parquet", buffer.getvalue())
+    write_table(comparisons, folder / "comparisons")
     figures = draw_all(results, comparisons, folder / "figures")
     content = gather(results, summarise(results, comparisons), figures)
     write_atomically(folder / "report.md", markdown(content))
