@@ -58,6 +58,21 @@ def test_a_difference_within_its_interval_is_a_tie():
     assert {row.group for row in found.rows} == {"A"}
 
 
+@pytest.mark.parametrize("seeds", [5, 7])
+def test_nobody_leads_while_a_noisy_third_may_be_as_good_as_the_first(seeds):
+    means = {"gru": 0.9, "lstm": 0.8, "tanh": 0.7}
+    swing = {"gru": 0.001, "lstm": 0.001, "tanh": 0.3}
+    found = summary(
+        architectures=tuple(means),
+        seeds=seeds,
+        scores=lambda name, _, __, seed: means[name] + swing[name] * (seed % 2 * 2 - 1),
+    )
+    assert [row.rank for row in found.rows][0] != "1"
+    assert found.ranking.separated("gru", "lstm")
+    assert found.kind == "TIED"
+    assert found.verdict.startswith("No single leader: these data cannot tell gru from tanh (")
+
+
 def test_two_seeds_cannot_tell():
     found = summary(seeds=2, scores=gain(0.0875))
     assert found.kind == "UNDERPOWERED"

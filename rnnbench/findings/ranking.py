@@ -51,8 +51,13 @@ class Ranking:
 
     @property
     def leaders(self) -> tuple[Place, ...]:
-        """The places of the first tie group."""
-        return tuple(place for place in self.places if place.group == 0)
+        """The first place and every other that is not separated from it, in whatever group."""
+        first = self.places[0].architecture if self.places else ""
+        return tuple(
+            place
+            for place in self.places
+            if place.architecture == first or not self.separated(first, place.architecture)
+        )
 
     def separated(self, first: str, second: str) -> bool:
         """Whether the data put the two in an order."""

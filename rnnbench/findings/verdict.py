@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, Literal
 
 from rnnbench.findings.comparisons import OVERALL, Comparison
@@ -45,13 +46,12 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
             f"above {second.architecture} with {counted_units(results, ranking.units)}, "
             f"and an interval needs {FEWEST}.",
         )
-    if len(names) > 1:
+    if first.rank_high > 1:
         last = ranking.differences[names[0], names[-1]]
-        lead = "All tie" if len(names) == len(ranking.places) else f"{listed(names)} lead"
         ends = "" if len(names) == 2 else f" from {names[0]} to {names[-1]}"
         return (
             "TIED",
-            f"{lead}; these data cannot order them "
+            f"{_tie(names, ranking)} "
             f"(difference{ends} {signed(last.estimate)}{_SCALE}, {_bounds(last)}).",
         )
     if ranking.by_test:
@@ -109,6 +109,13 @@ def too_few(results: Results, n: int, contrasts: int) -> str:
         + (f", {seeds_needed(contrasts)} after it" if contrasts > 1 else "")
         + "."
     )
+
+
+def _tie(leaders: Sequence[str], ranking: Ranking) -> str:
+    names = [place.architecture for place in ranking.places]
+    if not any(ranking.separated(a, b) for a, b in combinations(names, 2)):
+        return "All tie; these data cannot order them"
+    return f"No single leader: these data cannot tell {leaders[0]} from {listed(leaders[1:])}"
 
 
 def _few_seeds(results: Results, ranking: Ranking) -> list[str]:
