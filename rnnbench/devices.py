@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from rnnbench.errors import InputError
 
 
-def gpus_for(wanted: str) -> tuple[str, ...]:
-    """Return the GPUs to use, as CUDA numbers them; none means the CPU.
+def gpus_for(wanted: str, visible: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the GPUs to use, as CUDA_VISIBLE_DEVICES names them; none means the CPU.
 
-    wanted   `auto` (all GPUs, if there are any), `cpu`, or numbers like `0,1`
+    wanted    `auto` (all GPUs, if there are any), `cpu`, or torch's numbers like `0,1`
+    visible   the GPUs that this process was given; torch numbers these from 0
 
     Raises:
         InputError: a GPU that is not there, or no such word.
@@ -18,8 +21,9 @@ def gpus_for(wanted: str) -> tuple[str, ...]:
     if wanted == "cpu":
         return ()
     there = tuple(str(index) for index in range(torch.cuda.device_count()))
+    names = dict(zip(there, visible or there, strict=False))
     if wanted == "auto":
-        return there
+        return tuple(names.values())
     named = tuple(part.strip() for part in wanted.split(","))
     for one in named:
         if one not in there:
@@ -27,4 +31,4 @@ def gpus_for(wanted: str) -> tuple[str, ...]:
             raise InputError(
                 f"--devices {wanted}: no GPU `{one}`; GPUs here: {known}; or say `cpu`"
             )
-    return tuple(dict.fromkeys(named))
+    return tuple(names[one] for one in dict.fromkeys(named))

@@ -8,9 +8,9 @@ from statistics import fmean
 
 import torch
 
+from rnnbench.campaign import Campaign
 from rnnbench.member import Finished
 from rnnbench.registry import Registry
-from rnnbench.runner import Campaign
 from rnnbench.study import Study
 from rnnbench.training import train
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from rnnbench.campaign import Campaign
 from rnnbench.errors import InputError, StoreError
 from rnnbench.files import write_atomically
 from rnnbench.results import Results
@@ -42,7 +43,10 @@ def read_results(folder: Path) -> Results:
         StoreError: a file in it is damaged.
     """
     manifest = _parsed(folder, MANIFEST, _MANIFEST.validate_json)
-    return tabulate(manifest, read_studies(folder), read_members(folder))
+    studies, stored = read_studies(folder), read_members(folder)
+    # a run that was killed had no time to count
+    facts = Campaign(studies, stored).count.facts
+    return tabulate(manifest | facts, studies, stored)
 
 
 def read_studies(folder: Path) -> tuple[Study, ...]:

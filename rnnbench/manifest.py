@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rnnbench.executor import ENVIRONMENT
 from rnnbench.machine import git, hardware, versions
-from rnnbench.options import Choice, LogBetween, Space
+from rnnbench.options import Space
 from rnnbench.plan import Plan
 from rnnbench.registry import Registry
 
@@ -40,6 +40,11 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
             "mismatch": study.mismatch,
         }
     own = {study.architecture: _spaces(study.search.own) for study in plan.studies}
+    trials: dict[str, dict[str, int]] = defaultdict(dict)
+    for study in plan.studies:
+        if not study.skipped:
+            count = 0 if study.search.fixed else study.budget.trials
+            trials[study.architecture][study.setting] = count
     return {
         "suite": suite.name,
         "question": suite.question,
@@ -65,11 +70,12 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
             "replicates": suite.search.replicates,
             "space": _spaces(suite.search.space),
             "own": {label: space for label, space in own.items() if space},
+            "trials": trials,
         },
         "training": suite.training.model_dump(),
         "versions": versions(),
         "plugins": _plugins(registry),
-        "git": git(Path.cwd()),
+        "git": git(Path(__file__).parent),
         "hardware": {**hardware(), "gpus": list(session.gpus)},
         "flags": {"threads_per_worker": 1, "tf32": False, "deterministic": True, **ENVIRONMENT},
         "workers": session.workers,
@@ -100,13 +106,5 @@ def _plugins(registry: Registry) -> Sequence[dict[str, str]]:
     ]
 
 
-def _spaces(spaces: Mapping[str, Space]) -> dict[str, str]:
-    """Write search spaces as readers see them: `log 0.0001 … 0.03`."""
-    return {name: _space(space) for name, space in spaces.items()}
-
-
-def _space(space: Space) -> str:
-    if isinstance(space, Choice):
-        return "choice " + ", ".join(str(value) for value in space.values)
-    word = "log " if isinstance(space, LogBetween) else ""
-    return f"{word}{space.low:g} … {space.high:g}"
+def _spaces(spaces: Mapping[str, Space]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(space) for name, space in spaces.items()}

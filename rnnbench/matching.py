@@ -36,6 +36,8 @@ def match(quantity: Quantity, target: int, sizes_of: Callable[[int], Sizes], who
         InputError: no hidden size comes within TOLERANCE of the target.
     """
     if quantity == "hidden":
+        if target > LARGEST_HIDDEN:
+            raise InputError(f"a hidden size is at most {LARGEST_HIDDEN:,}, not {target:,}")
         return Matched(target, sizes_of(target), 0.0)
 
     def reached(hidden: int) -> int:

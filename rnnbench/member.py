@@ -6,9 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from rnnbench.direction import Direction
+from rnnbench.errors import SealedError
 from rnnbench.options import Value
 from rnnbench.seeds import seed_of
 
@@ -96,7 +98,7 @@ class Member:
     device: str = "cpu"
     precision: str = "float32"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name the member by what decides its result."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
@@ -119,7 +121,13 @@ class Member:
         return seed_of("dropout", *self._data_names(), self._architecture_names(), update)
 
     def held_out_seed(self, split: str) -> int:
-        """Seed of a held-out set, fixed for the setting."""
+        """Seed of a held-out set, fixed for the setting.
+
+        Raises:
+            SealedError: test data for a member that tunes.
+        """
+        if split == "test" and self.seed.role != "evaluation":
+            raise SealedError("test data is sealed: this member tunes, it does not evaluate")
         return seed_of("held out", self.setting.task, dict(self.setting.options), split)
 
     def _data_names(self) -> tuple[object, ...]:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from rnnbench.contracts import Cell, Metric, Task
-from rnnbench.errors import InputError, SuiteError, UnknownNameError
+from torch import Generator
+
+from rnnbench.contracts import Batch, Cell, Metric, Task
+from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
 from rnnbench.matching import match
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
+from rnnbench.nn.loss import valid_mask
 from rnnbench.nn.readout import require
 from rnnbench.nn.sizes import sizes
 from rnnbench.options import Between, Choice, LogBetween, Option, Space
 from rnnbench.recurrence import choose
-from rnnbench.registry import Component, Registry
-from rnnbench.statistics import smallest_p
+from rnnbench.registry import Component, Registry, asked
+from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
 from rnnbench.study import Budget, SearchSpace, Study
 from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
 from rnnbench.suite.source import Place
 
 OUTCOMES = ("solved", "updates_to_solve")
 """Metrics of outcomes that every run is scored by, beside its task's own."""
+
+LEARNING = ("tpe", "gp")
+"""The samplers that learn from results."""
 
 STACKING = ("cell", "layers", "bidirectional", "dropout", "search")
 """The keys of an architecture that are not options of its cell."""
@@ -71,12 +77,13 @@ class _Cell:
 
 @dataclass(frozen=True)
 class _Task:
-    """A setting of the suite with its task found, its options checked and its metrics named."""
+    """A setting of the suite with its task found, its metrics named, and a batch it gave."""
 
     entry: SettingEntry
     component: Component
     task: Task
     metrics: tuple[Component, ...]
+    batch: Batch
 
 
 def plan(
@@ -93,20 +100,26 @@ def plan(
         InputError: the forced backend cannot run a cell.
     """
     chosen = suite.chosen
+    if "momentum" in suite.training.model_fields_set and suite.training.optimizer != "sgd":
+        message = f"momentum belongs to sgd; the optimizer is {suite.training.optimizer}"
+        raise suite.error(("training", "momentum"), message)
     cells = [_cell(suite, entry, registry) for entry in chosen.architectures]
     tasks = [_task(suite, entry, registry) for entry in chosen.settings]
+    _check_metrics(suite, tasks, registry)
     studies = tuple(
         _study(suite, cell, task, replicate, device, backend)
         for task in tasks
         for cell in cells
         for replicate in range(suite.search.replicates)
     )
+    labels = {cell.entry.label for cell in cells}
+    contrasts = sum(set(pair) <= labels for pair in suite.contrasts)
     return Plan(
         suite,
         studies,
         {cell.entry.label: _cell_card(cell) for cell in cells},
-        {task.entry.name: _task_card(task) for task in tasks},
-        tuple(_warnings(suite, studies)),
+        {task.entry.name: asked(task.component, partial(_task_card, task)) for task in tasks},
+        tuple(_warnings(suite, studies, contrasts)),
     )
 
 
@@ -114,7 +127,11 @@ def _cell(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> _Cell:
     component = _at(suite, (*entry.at, "cell"), lambda: registry.cell(entry.cell))
     owner = f"an architecture with cell `{entry.cell}`"
     _check_options(suite, entry.at, owner, component.cls.options, entry.options, STACKING)
-    cell: Cell = component.cls(**entry.options)
+    cell: Cell = asked(component, lambda: component.cls(**entry.options))
+    if entry.dropout and entry.layers == 1:
+        raise suite.error(
+            (*entry.at, "dropout"), "dropout acts between layers; with one layer it does nothing"
+        )
     return _Cell(entry, component, cell, _own_space(suite, entry, cell))
 
 
@@ -122,15 +139,48 @@ def _task(suite: Suite, entry: SettingEntry, registry: Registry) -> _Task:
     component = _at(suite, (*entry.at, "task"), lambda: registry.task(entry.task))
     owner = f"a setting of task `{entry.task}`"
     _check_options(suite, entry.at, owner, component.cls.options, entry.options, ("task",))
-    task: Task = _at(suite, (*entry.at, "task"), lambda: component.cls(**entry.options))
+    task: Task = asked(component, lambda: component.cls(**entry.options))
     _at(suite, (*entry.at, "task"), lambda: require(task.pattern))
     names = dict.fromkeys((*task.metrics, *OUTCOMES))
     metrics = [_at(suite, (*entry.at, "task"), partial(registry.metric, name)) for name in names]
+    batch = _at(suite, ("training", "batch"), lambda: _batch(suite, component, task))
     for index, name in enumerate(suite.metrics):
         found = _at(suite, ("metrics", index), partial(registry.metric, name))
-        if found not in metrics:
+        if found not in metrics and not _misfit(found, component, task, batch):
             metrics.append(found)
-    return _Task(entry, component, task, tuple(metrics))
+    return _Task(entry, component, task, tuple(metrics), batch)
+
+
+def _batch(suite: Suite, component: Component, task: Task) -> Batch:
+    """Draw a training batch, to see before any training that the task gives one of this size."""
+    generator = Generator().manual_seed(0)
+    size = suite.training.batch
+    try:
+        return asked(component, lambda: task.batch(size, generator))
+    except PluginError as error:
+        raise InputError(f"no batch of {size}: {error}") from None
+
+
+def _misfit(metric: Component, component: Component, task: Task, batch: Batch) -> str:
+    """Say why a metric cannot score a task: tried on the trivial predictor; "" where it can."""
+    if not issubclass(metric.cls, Metric):
+        return ""
+    predictions = asked(component, lambda: task.trivial(batch))
+    try:
+        float(metric.cls().measure(predictions, batch.targets, valid_mask(batch, task)))
+    except Exception as error:  # noqa: BLE001  a metric may raise anything where it does not fit
+        return str(error)
+    return ""
+
+
+def _check_metrics(suite: Suite, tasks: Sequence[_Task], registry: Registry) -> None:
+    """Refuse a metric of the suite that fits none of its tasks."""
+    for index, name in enumerate(suite.metrics):
+        metric = registry.metric(name)
+        reasons = [_misfit(metric, task.component, task.task, task.batch) for task in tasks]
+        if all(reasons):
+            message = f"metric `{name}` fits no task of this suite: {reasons[0]}"
+            raise suite.error(("metrics", index), message, value=True)
 
 
 def _check_options(
@@ -185,17 +235,20 @@ def _study(
         lambda: match(
             wanted.quantity,
             wanted.value,
-            lambda hidden: sizes(
-                cell.cell,
-                task.task,
-                hidden=hidden,
-                layers=entry.layers,
-                bidirectional=entry.bidirectional,
+            lambda hidden: asked(
+                cell.component,
+                lambda: sizes(
+                    cell.cell,
+                    task.task,
+                    hidden=hidden,
+                    layers=entry.layers,
+                    bidirectional=entry.bidirectional,
+                ),
             ),
             f"`{entry.label}` on `{task.entry.name}`",
         ),
     )
-    chosen = choose(cell.cell, backend)
+    chosen = asked(cell.component, lambda: choose(cell.cell, backend))
     options = cell.cell.options
     values = cell.cell.chosen
     template = Member(
@@ -243,6 +296,8 @@ def _study(
         backend_reason=chosen.reason,
         cell_source=cell.component.source,
         task_source=task.component.source,
+        metric_sources={metric.name: metric.source for metric in task.metrics},
+        shortest_path=asked(task.component, lambda: task.task.shortest_path(entry.bidirectional)),
         skipped=skipped,
     )
     _check_defaults(suite, cell, study)
@@ -326,6 +381,7 @@ def _task_card(task: _Task) -> dict[str, Any]:
         "direction": task.metrics[0].cls.direction,
         "metrics": [metric.name for metric in task.metrics],
         **asdict(one.anchors),
+        "best": _best(one.anchors.oracle, task.metrics[0].cls),
         "causal": one.causal,
         "pattern": one.pattern,
         "sequence_length": one.sequence_length,
@@ -335,14 +391,24 @@ def _task_card(task: _Task) -> dict[str, Any]:
     }
 
 
-def _warnings(suite: Suite, studies: tuple[Study, ...]) -> Iterator[str]:
+def _best(oracle: float | None, metric: type[Metric]) -> float | None:
+    """Return the score that nothing can beat: the oracle's, else the metric's bound, if any."""
+    if oracle is not None:
+        return oracle
+    return metric.high if metric.direction == "max" else metric.low
+
+
+def _warnings(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Iterator[str]:
     """Say beforehand what the results will not be able to show."""
-    units = suite.search.replicates if suite.search.replicates > 1 else suite.chosen.seeds
-    unit = "replicates" if suite.search.replicates > 1 else "seeds"
-    if smallest_p(units) > 0.05:
+    replicated = suite.search.replicates > 1
+    units = suite.search.replicates if replicated else suite.chosen.seeds
+    unit = "replicates" if replicated else "seeds"
+    family = contrasts * len(suite.chosen.settings)
+    if contrasts and smallest_p(units) * family > ALPHA:
         yield (
-            f"{units} {unit} cannot show any difference at p < 0.05: an exact sign-flip test over "
-            f"them does not go below {smallest_p(units):.3g}; intervals are reported all the same"
+            f"{units} {unit} cannot show a difference between two architectures on one setting: an "
+            f"exact sign-flip test does not go below {smallest_p(units):.3g}, and Holm's "
+            f"correction counts {family} comparisons; {seeds_needed(family)} {unit} could"
         )
     worst = max(studies, key=lambda study: abs(study.mismatch))
     if abs(worst.mismatch) > 0.05:
@@ -350,8 +416,18 @@ def _warnings(suite: Suite, studies: tuple[Study, ...]) -> Iterator[str]:
             f"sizes differ by up to {abs(worst.mismatch):.1%} ({worst.architecture} on "
             f"{worst.setting}): hidden sizes are whole numbers"
         )
-    if suite.chosen.trials > 1 and all(study.search.fixed for study in studies):
-        yield "no search: hyperparameters are fixed, so `trials` has no effect"
+    fixed = {study.architecture: study.search.fixed for study in studies}
+    if all(fixed.values()):
+        yield "no search: hyperparameters are fixed, and every run uses the suite's"
+    elif any(fixed.values()):
+        names = ", ".join(name for name, still in fixed.items() if still)
+        yield f"unequal tuning: {names} have fixed hyperparameters while others are searched"
+    learns = suite.search.sampler in LEARNING
+    if learns and not all(fixed.values()) and suite.search.generation >= suite.chosen.trials > 1:
+        yield (
+            f"one generation holds all {suite.chosen.trials} trials, so {suite.search.sampler} "
+            "never sees a result; lower search.generation"
+        )
 
 
 def _at(suite: Suite, path: Place, find: Callable[[], T]) -> T:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from rnnbench.campaign import Campaign, Count
 from rnnbench.errors import StaleError
 from rnnbench.executor import Executor, Slot
 from rnnbench.member import FAILURES, Finished
-from rnnbench.protocol import Ask, Progression
+from rnnbench.protocol import Ask
 from rnnbench.store import Store, Stored
 from rnnbench.study import Study
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many members are done and failed, and how many of each study are left.
-
-    Skipped ones are left out. `left` goes by (architecture, setting); it is exact once a study has
-    frozen its choice, before that equal configurations may still turn out to need less.
-    """
-
-    done: int
-    failed: int
-    left: Mapping[tuple[str, str], int]
-
-    @property
-    def expected(self) -> int:
-        """How many there will be."""
-        return self.done + sum(self.left.values())
 
 
 @dataclass(frozen=True)
@@ -51,58 +34,25 @@ class Ended:
 Event = Launched | Ended
 
 
-class Campaign:
-    """Where every study stands, replayed from what is stored."""
-
-    def __init__(self, studies: Sequence[Study], stored: Mapping[str, Stored]) -> None:
-        self.studies = tuple(studies)
-        self.finished = {key: one.finished for key, one in stored.items()}
-        self._progressions = [Progression(study) for study in studies]
-        self._asks = [progression.asks(self.finished) for progression in self._progressions]
-
-    @property
-    def asks(self) -> list[Ask]:
-        """Every member that is known to be needed, in the order of the suite."""
-        return [ask for asks in self._asks for ask in asks]
-
-    def missing(self, flying: Iterable[str] = ()) -> Iterator[Ask]:
-        """Yield the members to train now, each once."""
-        seen = set(flying)
-        for ask in self.asks:
-            key = ask.member.key
-            if not ask.skipped and key not in self.finished and key not in seen:
-                seen.add(key)
-                yield ask
-
-    def end(self, key: str, finished: Finished) -> None:
-        """Take in a finished member and let its studies go on."""
-        self.finished[key] = finished
-        for index, asks in enumerate(self._asks):
-            if any(ask.member.key == key for ask in asks):
-                self._asks[index] = self._progressions[index].asks(self.finished)
-
-    @property
-    def count(self) -> Count:
-        """Count members by the studies that need them."""
-        done, failed = 0, 0
-        left: Counter[tuple[str, str]] = Counter()
-        for study, asks in zip(self.studies, self._asks, strict=True):
-            keys = [ask.member.key for ask in asks if not ask.skipped]
-            ended = [self.finished[key] for key in keys if key in self.finished]
-            done += len(ended)
-            failed += sum(one.status in FAILURES for one in ended)
-            left[study.architecture, study.setting] += _expected(study, asks) - len(ended)
-        return Count(done, failed, left)
+Stale = Literal["refuse", "refresh", "accept"]
+"""What members made by other code count for."""
 
 
-def _expected(study: Study, asks: list[Ask]) -> int:
-    if study.skipped:
-        return 0
-    if any(ask.phase == "evaluation" for ask in asks):
-        return sum(not ask.skipped for ask in asks)
-    budget = study.budget
-    confirmed = min(budget.confirm, budget.trials) * budget.confirm_seeds
-    return budget.trials + confirmed + budget.seeds
+def made_by(ask: Ask, versions: Mapping[str, str]) -> dict[str, str]:
+    """Name the code that makes a member's numbers: versions and source hashes."""
+    study = ask.study
+    metrics = {
+        f"metric {name}": study.metric_sources[name]
+        for name, _ in ask.member.metrics
+        if name in study.metric_sources
+    }
+    return {
+        "rnnbench": versions["rnnbench"],
+        "torch": versions["torch"],
+        "cell": study.cell_source,
+        "task": study.task_source,
+        **metrics,
+    }
 
 
 def stale(
@@ -112,23 +62,13 @@ def stale(
     result = []
     for ask in campaign.asks:
         kept = stored.get(ask.member.key)
-        if kept is None:
+        if kept is None or ask.skipped:
             continue
-        now = made_by(ask.study, versions)
+        now = made_by(ask, versions)
         differs = [name for name in now if kept.made_by.get(name) != now[name]]
         if differs:
             result.append((ask, differs))
     return result
-
-
-def made_by(study: Study, versions: Mapping[str, str]) -> dict[str, str]:
-    """Name the code that makes a study's numbers."""
-    return {
-        "rnnbench": versions["rnnbench"],
-        "torch": versions["torch"],
-        "cell": study.cell_source,
-        "task": study.task_source,
-    }
 
 
 def settle(
@@ -137,17 +77,16 @@ def settle(
     versions: Mapping[str, str],
     *,
     retry_failed: bool = False,
-    refresh: bool = False,
-    accept_stale: bool = False,
+    stale_rows: Stale = "refuse",
 ) -> Campaign:
     """Decide what the stored members still count for, before anything is trained.
 
     retry_failed   members that failed are trained again
-    refresh        members made by other code are trained again
-    accept_stale   members made by other code count as made by this
+    stale_rows     what members made by other code count for: they are refused, trained again
+                   (`refresh`), or count as made by this code (`accept`)
 
     Raises:
-        StaleError: there are members made by other code, and none of the two was said.
+        StaleError: there are members made by other code, and they are to be refused.
     """
     campaign = Campaign(studies, store.read())
     if retry_failed:
@@ -160,19 +99,30 @@ def settle(
         }
         store.forget(failed)
         campaign = Campaign(studies, store.read())
+    # what is settled may let a study ask for more, which may be stale in its turn
     while old := stale(campaign, store.read(), versions):
-        if refresh:
-            store.forget({ask.member.key for ask, _ in old})
-        elif accept_stale:
-            now = {ask.member.key: made_by(ask.study, versions) for ask, _ in old}
-            store.accept(now.keys(), now)
-        else:
-            raise StaleError(_stale_text(old))
+        settle_stale(old, store, versions, stale_rows)
         campaign = Campaign(studies, store.read())
     return campaign
 
 
-def _stale_text(old: list[tuple[Ask, list[str]]]) -> str:
+def settle_stale(
+    old: Sequence[tuple[Ask, list[str]]],
+    store: Store,
+    versions: Mapping[str, str],
+    stale_rows: Stale,
+) -> None:
+    """Refuse, forget or accept members that other code made."""
+    match stale_rows:
+        case "refresh":
+            store.forget({ask.member.key for ask, _ in old})
+        case "accept":
+            store.accept({ask.member.key: made_by(ask, versions) for ask, _ in old})
+        case "refuse":
+            raise StaleError(_stale_text(old))
+
+
+def _stale_text(old: Sequence[tuple[Ask, list[str]]]) -> str:
     changed = sorted({name for _, differs in old for name in differs})
     places = sorted({f"{ask.study.architecture} on {ask.study.setting}" for ask, _ in old})
     shown = "; ".join(places[:5]) + (f"; and {len(places) - 5} more" if len(places) > 5 else "")
@@ -189,6 +139,7 @@ def carry_out(
     versions: Mapping[str, str],
     *,
     disabled: Sequence[str] = (),
+    stale_rows: Stale = "refuse",
     notify: Callable[[Event], None],
     tick: Callable[[], None],
     stopping: Callable[[], bool],
@@ -202,6 +153,7 @@ def carry_out(
     if next(campaign.missing(), None) is None:
         return
     flying: dict[str, Ask] = {}
+    stored = store.read()
     with Executor(slots, disabled) as executor:
         while True:
             waiting = iter(()) if stopping() else campaign.missing(flying)
@@ -215,8 +167,14 @@ def carry_out(
                 return
             for done in executor.wait(timeout=1.0):
                 ask = flying.pop(done.key)
-                code = made_by(ask.study, versions)
+                code = made_by(ask, versions)
                 kept = store.commit(ask.member, done.finished, code, done.weights)
+                stored[done.key] = kept
                 campaign.end(done.key, kept.finished)
                 notify(Ended(ask, kept.finished, campaign.count))
+                # a new choice may ask for runs that an older suite left behind
+                while old := stale(campaign, stored, versions):
+                    settle_stale(old, store, versions, stale_rows)
+                    stored = store.read()
+                    campaign.reread(stored)
             tick()

@@ -103,9 +103,9 @@ class Store:
             self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", row)
         return Stored(finished, made_by)
 
-    def accept(self, keys: Iterable[str], made_by: Mapping[str, Mapping[str, str]]) -> None:
-        """Record that these members count as made by the code installed now."""
-        rows = [(json.dumps(dict(made_by[key]), sort_keys=True), key) for key in keys]
+    def accept(self, made_by: Mapping[str, Mapping[str, str]]) -> None:
+        """Record, by key, that members count as made by the code installed now."""
+        rows = [(json.dumps(dict(code), sort_keys=True), key) for key, code in made_by.items()]
         with self._database:
             self._database.executemany("UPDATE members SET made_by = ? WHERE key = ?", rows)
 

@@ -1,4 +1,4 @@
-"""A study and a plan as records: what `plan` decides and the protocol carries out."""
+"""A study as a record: what `plan` decides and the protocol carries out."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ class Study:
     backend_reason: str
     cell_source: str
     task_source: str
+    metric_sources: Mapping[str, str]
+    shortest_path: float
     skipped: str = ""
 
     def member(self, values: Mapping[str, Value], role: Role, index: int) -> Member:

@@ -6,7 +6,7 @@ import math
 import socket
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -17,7 +17,6 @@ from torch import Generator, Tensor, nn
 
 from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Split, Task
 from rnnbench.direction import Direction
-from rnnbench.errors import SealedError
 from rnnbench.member import Finished, Member, Point, Recipe, Score, Status
 from rnnbench.nn.dropout import rekey
 from rnnbench.nn.loss import loss as loss_of
@@ -30,21 +29,14 @@ EVALUATION_BATCH = 512
 
 
 class Data:
-    """The data of one member, made from its named seeds.
-
-    A tuning member carries no seed for test data, so none can be made for it.
-    """
+    """The data of one member, made from its named seeds, on its device."""
 
     def __init__(self, task: Task, member: Member) -> None:
         self._task = task
         self._member = member
-        splits: tuple[Split, ...] = ("valid",)
-        if member.seed.role == "evaluation":
-            splits = ("valid", "test")
-        self._seeds = {split: member.held_out_seed(split) for split in splits}
 
     def batch(self, update: int) -> Batch:
-        """Draw the training batch of one update, on the member's device."""
+        """Draw the training batch of one update."""
         generator = Generator().manual_seed(self._member.batch_seed(update))
         return _moved(self._task.batch(self._member.recipe.batch, generator), self._member.device)
 
@@ -52,11 +44,9 @@ class Data:
         """Return a held-out set.
 
         Raises:
-            SealedError: test data for a member that tunes.
+            SealedError: test data for a member that tunes: it has no seed for it.
         """
-        if split not in self._seeds:
-            raise SealedError(f"{split} data is sealed: this member tunes, it does not evaluate")
-        generator = Generator().manual_seed(self._seeds[split])
+        generator = Generator().manual_seed(self._member.held_out_seed(split))
         return _moved(self._task.held_out(split, generator), self._member.device)
 
 
@@ -105,6 +95,9 @@ def _trained(member: Member, registry: Registry) -> tuple[Finished, bytes | None
         return fit.finished(), None
     network.load_state_dict(fit.best.weights)
     scores = _scores(network, task, metrics, data, fit)
+    if not math.isfinite(_test_score(scores, fit.metric)):
+        reason = "the test score was not finite"
+        return replace(fit.finished(), status="diverged", reason=reason), None
     weights = save({name: tensor.contiguous() for name, tensor in fit.best.weights.items()})
     return fit.finished(scores), weights
 
@@ -195,7 +188,7 @@ def _fit(
         paused = time.perf_counter()
         predictions = _predict(network, valid)
         valid_loss = loss_of(predictions, valid, task).item()
-        score = metric.measure(predictions, valid.targets, valid_mask(valid, task))
+        score = float(metric.measure(predictions, valid.targets, valid_mask(valid, task)))
         curve.append(Point(update, "train", "loss", math.fsum(losses) / len(losses)))
         curve.append(Point(update, "valid", "loss", valid_loss))
         curve.append(Point(update, "valid", metric.name, score))
@@ -279,11 +272,11 @@ def _scores(
         scores.append(Score(split, "loss", loss, "min"))
         for metric in metrics:
             if isinstance(metric, Metric):
-                value = metric.measure(predictions, batch.targets, valid_mask(batch, task))
+                value = float(metric.measure(predictions, batch.targets, valid_mask(batch, task)))
                 scores.append(Score(split, metric.name, value, metric.direction))
     first = fit.metric
     outcome = Outcome(
-        score=next(s.value for s in scores if s.split == "test" and s.metric == first.name),
+        score=_test_score(scores, first),
         direction=first.direction,
         solved=task.anchors.solved,
         curve=tuple(
@@ -294,9 +287,19 @@ def _scores(
         if isinstance(metric, OutcomeMetric):
             measured = metric.measure(outcome)
             scores.append(
-                Score("test", metric.name, measured.value, metric.direction, measured.censored)
+                Score(
+                    "test",
+                    metric.name,
+                    float(measured.value),
+                    metric.direction,
+                    bool(measured.censored),
+                )
             )
     return tuple(scores)
+
+
+def _test_score(scores: Iterable[Score], metric: Metric) -> float:
+    return next(s.value for s in scores if s.split == "test" and s.metric == metric.name)
 
 
 def _moved(batch: Batch, device: str) -> Batch:

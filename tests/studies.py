@@ -60,6 +60,8 @@ def study(
         backend_reason="asked for",
         cell_source="c",
         task_source="t",
+        metric_sources={"mean_squared_error": "m", "solved": "s"},
+        shortest_path=7.5,
         skipped=skipped,
     )
 

@@ -18,7 +18,7 @@ FLOORS = {
     3: "registry recurrence",
     4: "nn findings",
     5: "matching plan training plots",
-    6: "search protocol tables folder best executor report",
+    6: "search protocol campaign tables folder best executor report",
     7: "runner manifest",
     8: "estimate",
     9: "cli __main__",

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import pytest
 from studies import template
 
+from rnnbench.errors import SealedError
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
 
 MEMBER = template()
@@ -102,6 +103,9 @@ def test_initial_weights_and_dropout_also_depend_on_the_architecture_but_not_on_
     assert differ(lambda member: member.dropout_seed(1)) == expected
 
 
+RUN = replace(MEMBER, seed=Seed("evaluation", 0, 0))
+
+
 def test_held_out_data_is_fixed_for_a_setting():
     assert differ(lambda member: member.held_out_seed("valid")) == {
         "setting.task",
@@ -109,12 +113,18 @@ def test_held_out_data_is_fixed_for_a_setting():
     }
 
 
+def test_a_tuning_member_has_no_seed_for_test_data():
+    tuning = replace(MEMBER, seed=Seed("tuning", 0, 0))
+    with pytest.raises(SealedError, match="test data is sealed"):
+        tuning.held_out_seed("test")
+
+
 def test_every_stream_has_seeds_of_its_own():
     seeds = [
         MEMBER.weights_seed,
         *(MEMBER.batch_seed(update) for update in (1, 2)),
         *(MEMBER.dropout_seed(update) for update in (1, 2)),
-        *(MEMBER.held_out_seed(split) for split in ("valid", "test")),
+        *(RUN.held_out_seed(split) for split in ("valid", "test")),
     ]
     assert len(set(seeds)) == len(seeds)
 

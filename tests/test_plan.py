@@ -3,7 +3,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from rnnbench.contracts import Task
-from rnnbench.errors import InputError, SuiteError
+from rnnbench.errors import InputError, PluginError, SuiteError
 from rnnbench.member import Seed
 from rnnbench.nn.sizes import sizes
 from rnnbench.options import Between, Choice, LogBetween
@@ -276,27 +276,31 @@ def test_contrasts_whose_sides_are_there_stay(planned):
     assert made.contrasts == (("tanh", "bilstm"),)
 
 
-# matched without a remainder
+# matched without a remainder, in generations that see each other, on seeds enough for 6 comparisons
 EXACT = ("parameters: 1000", "hidden: 8")
+LEARNING = ("search:\n", "search:\n  generation: 2\n")
+ENOUGH = ("seeds: 6", "seeds: 8")
 
 
 def test_a_plan_that_can_show_what_it_asks_has_no_warnings(planned):
-    assert planned(EXACT).warnings == ()
+    assert planned(EXACT, LEARNING, ENOUGH).warnings == ()
 
 
-def test_too_few_seeds_are_warned_of(planned):
-    (warning,) = planned(EXACT, ("seeds: 6", "seeds: 5")).warnings
-    assert warning.startswith("5 seeds cannot show any difference at p < 0.05")
-    assert "0.0625" in warning
+def test_seeds_too_few_after_holms_correction_are_warned_of(planned):
+    (warning,) = planned(EXACT, LEARNING, ("seeds: 6", "seeds: 7")).warnings
+    assert warning.startswith("7 seeds cannot show a difference between two architectures")
+    assert "0.0156" in warning
+    assert "counts 6 comparisons; 8 seeds could" in warning
 
 
 def test_replicates_count_instead_of_seeds_where_there_are_some(planned):
-    (warning,) = planned(EXACT, ("search:\n", "search:\n  replicates: 2\n")).warnings
-    assert warning.startswith("2 replicates cannot show any difference")
+    replicated = ("search:\n", "search:\n  generation: 2\n  replicates: 2\n")
+    (warning,) = planned(EXACT, ENOUGH, replicated).warnings
+    assert warning.startswith("2 replicates cannot show a difference")
 
 
 def test_sizes_that_stay_apart_are_warned_of(planned):
-    made = planned(only=["architecture=tanh,lstm"])
+    made = planned(LEARNING, ENOUGH, only=["architecture=tanh,lstm"])
     mismatch = only(made, "lstm", "copy_memory(length=5)").mismatch
     assert made.warnings == (
         f"sizes differ by up to {abs(mismatch):.1%} (lstm on copy_memory(length=5)): "
@@ -304,11 +308,69 @@ def test_sizes_that_stay_apart_are_warned_of(planned):
     )
 
 
-def test_trials_without_a_space_are_warned_of(planned):
-    made = planned(
-        EXACT, ("  space:\n    learning_rate: {log: [1.0e-4, 3.0e-2]}\n", "  sampler: tpe\n")
+SPACE = "  space:\n    learning_rate: {log: [1.0e-4, 3.0e-2]}\n"
+
+
+def test_fixed_hyperparameters_are_said_openly(planned):
+    made = planned(EXACT, ENOUGH, (SPACE, "  sampler: tpe\n"))
+    assert made.warnings == (
+        "no search: hyperparameters are fixed, and every run uses the suite's",
     )
-    assert made.warnings == ("no search: hyperparameters are fixed, so `trials` has no effect",)
+
+
+def test_tuning_some_architectures_only_is_warned_of(planned):
+    own = ("lstm: {cell: lstm}", "lstm: {cell: lstm, search: true}")
+    made = planned(EXACT, ENOUGH, own, (SPACE, "  generation: 2\n"))
+    assert made.warnings == (
+        "unequal tuning: tanh, bilstm have fixed hyperparameters while others are searched",
+    )
+
+
+def test_a_sampler_that_never_sees_a_result_is_warned_of(planned):
+    (warning,) = planned(EXACT, ENOUGH).warnings
+    assert warning == (
+        "one generation holds all 4 trials, so tpe never sees a result; lower search.generation"
+    )
+
+
+def test_a_metric_is_applied_where_it_fits_and_refused_where_it_fits_nowhere(planned, refusal):
+    made = planned(("match:", "metrics: [accuracy]\nmatch:"))
+    names = [name for name, _ in only(made, "lstm", "adding_uniform(length=10)").template.metrics]
+    assert "accuracy" not in names
+    text = refusal(
+        ("  - {task: copy_memory, length: 5}\n", ""),
+        ("adding_uniform: 30, copy_memory: 40", "adding_uniform: 30"),
+        ("match:", "metrics: [accuracy]\nmatch:"),
+    )
+    assert "metric `accuracy` fits no task of this suite" in text
+
+
+def test_settings_that_would_do_nothing_are_refused(refusal):
+    assert "dropout acts between layers" in refusal(("layers: 2, ", ""))
+    momentum = ("training: {", "training: {momentum: 0.5, ")
+    assert "momentum belongs to sgd; the optimizer is adam" in refusal(momentum)
+
+
+def test_a_batch_that_a_task_cannot_give_is_refused_before_training(refusal):
+    digits = ("{task: copy_memory, length: 5}", "{task: sequential_digits}")
+    updates = ("copy_memory: 40", "sequential_digits: 40")
+    text = refusal(digits, updates, ("batch: 16", "batch: 5000"))
+    assert "no batch of 5000" in text
+    assert "1085 training scans" in text
+
+
+def test_a_plugin_that_raises_while_it_is_planned_is_named(planned, registry, tmp_path):
+    component = registry.cell("rnn")
+
+    def weights(self, inputs, hidden):
+        raise KeyError("W")
+
+    broken = type("Broken", (component.cls,), {"weights": weights})
+    cells = {**registry.cells, "rnn": replace(component, cls=broken)}
+    path = tmp_path / "y.yaml"
+    path.write_text(TEXT)
+    with pytest.raises(PluginError, match=r"cell rnn of plugin `rnn` .* raises KeyError"):
+        plan(read_suite(path), replace(registry, cells=cells))
 
 
 def faked(registry, **changes):

@@ -5,9 +5,10 @@ import pytest
 from rich.console import Console
 from studies import play, study
 
+from rnnbench.campaign import Campaign, Count
 from rnnbench.cli.progress import Clock, Lines, View, display, outcome, place, span
 from rnnbench.member import Finished
-from rnnbench.runner import Campaign, Count, Ended, Launched
+from rnnbench.runner import Ended, Launched
 
 PLACE = ("lstm", "adding_uniform(length=10)")
 

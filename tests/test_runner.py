@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from studies import play, score_of, study
 
+from rnnbench.campaign import Campaign
 from rnnbench.errors import StaleError
 from rnnbench.member import Finished
-from rnnbench.runner import Campaign, made_by, settle
+from rnnbench.runner import made_by, settle
 from rnnbench.store import Store
 
 VERSIONS = {"rnnbench": "1", "torch": "2"}
@@ -14,7 +17,7 @@ def fill(store: Store, one, fail: int = -1) -> int:
     failed = frozenset(a.member.key for a in play(one)[0][:1]) if fail == 0 else frozenset()
     asks, finished = play(one, fail=failed)
     for ask in asks:
-        store.commit(ask.member, finished[ask.member.key], made_by(one, VERSIONS), None)
+        store.commit(ask.member, finished[ask.member.key], made_by(ask, VERSIONS), None)
     return len(asks)
 
 
@@ -64,14 +67,14 @@ def test_other_versions_stop_the_run_and_name_what_they_made(tmp_path, part: str
         members = fill(store, study())
         with pytest.raises(StaleError, match=f"{members} stored members .* {part} changed"):
             settle((study(),), store, now)
-        assert settle((study(),), store, now, accept_stale=True).count.done == members
+        assert settle((study(),), store, now, stale_rows="accept").count.done == members
         assert settle((study(),), store, now).count.done == members
 
 
 def test_refreshing_trains_stale_members_again(tmp_path) -> None:
     with Store(tmp_path) as store:
         fill(store, study())
-        campaign = settle((study(),), store, VERSIONS | {"torch": "3"}, refresh=True)
+        campaign = settle((study(),), store, VERSIONS | {"torch": "3"}, stale_rows="refresh")
         assert campaign.count.done == 0
 
 
@@ -79,6 +82,14 @@ def test_rows_that_the_suite_does_not_ask_for_are_left_alone(tmp_path) -> None:
     other = study(architecture="gru", cell="gru")
     with Store(tmp_path) as store:
         members = fill(store, study()) + fill(store, other)
-        settle((study(),), store, VERSIONS | {"torch": "3"}, refresh=True)
+        settle((study(),), store, VERSIONS | {"torch": "3"}, stale_rows="refresh")
         assert len(store.read()) == members - 20
         assert Finished("ok") != next(iter(store.read().values())).finished
+
+
+def test_a_changed_metric_makes_what_it_scored_stale(tmp_path) -> None:
+    changed = replace(study(), metric_sources={"mean_squared_error": "other", "solved": "s"})
+    with Store(tmp_path) as store:
+        fill(store, study())
+        with pytest.raises(StaleError, match="metric mean_squared_error changed"):
+            settle((changed,), store, VERSIONS)

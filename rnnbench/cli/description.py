@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeVar
 
 from rich.console import RenderableType
@@ -11,9 +11,8 @@ from rich.text import Text
 
 from rnnbench.cli.console import pairs, table
 from rnnbench.contracts import Cell, OutcomeMetric, Task
-from rnnbench.errors import PluginError
 from rnnbench.options import Choice, LogBetween, Option, Space
-from rnnbench.registry import Component
+from rnnbench.registry import Component, asked
 
 Section = tuple[str, RenderableType]
 Answer = TypeVar("Answer")
@@ -50,7 +49,7 @@ def _cell(component: Component) -> Iterator[Section]:
     if cls.card:
         yield "Identity card", pairs(cls.card)
     yield from _options(cls)
-    layer = _asked(component, lambda: cls().torch_layer())
+    layer = asked(component, lambda: cls().torch_layer())
     name = None if layer is None else layer.kind.partition("_")[0]
     yield (
         "Equal layer of torch, with the default options",
@@ -71,7 +70,7 @@ def _task(component: Component) -> Iterator[Section]:
             }
         ),
     )
-    yield "With the default options", pairs(_asked(component, lambda: _setting(cls())))
+    yield "With the default options", pairs(asked(component, lambda: _setting(cls())))
 
 
 def _setting(task: Task) -> dict[str, str]:
@@ -141,21 +140,6 @@ def _range(low: float | None, high: float | None) -> str:
     if low is not None:
         return f"≥ {low:g}"
     return "" if high is None else f"≤ {high:g}"
-
-
-def _asked(component: Component, ask: Callable[[], Answer]) -> Answer:
-    """Return what a plugin's code answers, and name the plugin if it raises.
-
-    Raises:
-        PluginError: it raised.
-    """
-    try:
-        return ask()
-    except Exception as error:
-        raise PluginError(
-            f"{component.title} of plugin `{component.plugin}` ({component.distribution} "
-            f"{component.distribution_version}) raises {type(error).__name__}: {error}"
-        ) from error
 
 
 def _text(text: str | None) -> Text:

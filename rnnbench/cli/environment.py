@@ -14,3 +14,9 @@ def disabled_plugins() -> frozenset[str]:
 def forced_backend() -> str | None:
     """Return the recurrence backend that RNNBENCH_BACKEND forces, if it is set."""
     return os.environ.get("RNNBENCH_BACKEND") or None
+
+
+def visible_gpus() -> tuple[str, ...] | None:
+    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves to this process, None where it is unset."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if names is None else tuple(name.strip() for name in names.split(",") if name)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from rnnbench.cli.console import console, table
 from rnnbench.cli.environment import disabled_plugins
+from rnnbench.errors import SuiteError
+from rnnbench.suite.source import read_source
 
 SUITES = Path("suites")
 
@@ -59,11 +58,11 @@ def _suites() -> Iterator[tuple[str, str, str]]:
     """Yield name, file and question of each suite; of one that cannot be read, the reason."""
     for path in sorted(SUITES.glob("*.yaml")):
         try:
-            suite = YAML(typ="safe").load(path)
-        except (YAMLError, UnicodeDecodeError, OSError) as error:
-            yield path.stem, str(path), f"cannot be read: {error}"
+            tree = read_source(path).tree
+        except SuiteError as error:
+            yield path.stem, str(path), f"cannot be read: {str(error).splitlines()[0]}"
             continue
-        if isinstance(suite, dict):
-            yield str(suite.get("suite", path.stem)), str(path), str(suite.get("question", ""))
+        if isinstance(tree, dict):
+            yield str(tree.get("suite", path.stem)), str(path), str(tree.get("question", ""))
         else:
             yield path.stem, str(path), "cannot be read: no keys"

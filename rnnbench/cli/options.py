@@ -18,3 +18,9 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value: override the suite, e.g. budget.quick.seeds=5."),
 ]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes on the CPU. [default: one a core]")
+]
+Devices = Annotated[
+    str, typer.Option(help="auto, cpu, or GPUs as torch numbers them: 0,1. auto: GPUs if any.")
+]

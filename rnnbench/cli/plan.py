@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rnnbench.cli.environment import disabled_plugins, forced_backend
-from rnnbench.cli.options import Budget, Only, ResultsFolder, Set, SuiteFile
+from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
+from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
 
 WEIGHT_BYTES = 4
 
@@ -19,27 +19,29 @@ def command(
     budget: Budget = None,
     only: Only = None,
     sets: Set = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]")
-    ] = None,
+    workers: Workers = None,
+    devices: Devices = "auto",
     probe: Annotated[
         bool, typer.Option(help="Measure a few updates of each study to estimate the time.")
     ] = True,
 ) -> None:
     """Show what a run would train: studies, sizes, what is done and to do, time and disk."""
+    from rnnbench.campaign import Campaign
     from rnnbench.cli.console import console, table
     from rnnbench.cli.progress import span
+    from rnnbench.devices import gpus_for
     from rnnbench.estimate import known, measured
     from rnnbench.machine import cores
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
-    from rnnbench.runner import Campaign
     from rnnbench.store import read_members
     from rnnbench.suite import read_suite
 
     wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
     registry = load_registry(disabled_plugins())
-    planned = plan(wanted, registry, backend=forced_backend())
+    gpus = gpus_for(devices, visible_gpus())
+    device = "cuda" if gpus else "cpu"
+    planned = plan(wanted, registry, device=device, backend=forced_backend())
     folder = results / wanted.name
     stored = read_members(folder) if (folder / "store.sqlite").is_file() else {}
     rows, seconds, to_do, unknown = [], 0.0, 0, 0
@@ -81,7 +83,7 @@ def command(
     )
     for warning in planned.warnings:
         out.print(f"note: {warning}")
-    number = workers or cores()
+    number = len(gpus) or workers or cores()
     runs = spent.seeds * sum(not study.skipped for study in planned.studies)
     disk = runs * WEIGHT_BYTES * max(study.parameters for study in planned.studies)
     time = "unknown" if unknown == to_do and to_do else span(seconds / number)

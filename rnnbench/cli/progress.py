@@ -17,9 +17,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from rnnbench.campaign import Campaign, Count
 from rnnbench.member import FAILURES
 from rnnbench.protocol import Ask
-from rnnbench.runner import Campaign, Count, Ended, Event, Launched
+from rnnbench.runner import Ended, Event, Launched
 
 HEARTBEAT_SECONDS = 60.0
 """Without a terminal, how long a run may be silent."""

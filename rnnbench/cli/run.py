@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnbench.cli.environment import disabled_plugins, forced_backend
+from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
 from rnnbench.cli.interrupts import interrupts
-from rnnbench.cli.options import Budget, Only, ResultsFolder, Set, SuiteFile
+from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
 
 if TYPE_CHECKING:
+    from rnnbench.campaign import Campaign
     from rnnbench.plan import Plan
-    from rnnbench.runner import Campaign
+    from rnnbench.runner import Stale
     from rnnbench.store import Store
 
 
@@ -34,14 +35,8 @@ def command(
     budget: Budget = None,
     only: Only = None,
     sets: Set = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Worker processes on the CPU. [default: one a core]"),
-    ] = None,
-    devices: Annotated[
-        str,
-        typer.Option(help="auto, cpu, or GPUs as CUDA numbers them: 0,1. auto: GPUs if any."),
-    ] = "auto",
+    workers: Workers = None,
+    devices: Devices = "auto",
     retry: Annotated[
         Retry | None, typer.Option(help="Train again what failed, and nothing else.")
     ] = None,
@@ -69,10 +64,13 @@ def command(
     from rnnbench.store import Store
     from rnnbench.suite import read_suite
 
+    if refresh and accept_stale:
+        raise typer.BadParameter("--refresh and --accept-stale are opposites; say one of them")
+    stale_rows: Stale = "refresh" if refresh else "accept" if accept_stale else "refuse"
     wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
     disabled = disabled_plugins()
     registry = load_registry(disabled)
-    gpus = gpus_for(devices)
+    gpus = gpus_for(devices, visible_gpus())
     planned = plan(wanted, registry, device="cuda" if gpus else "cpu", backend=forced_backend())
     slots = slots_for(workers or cores(), gpus)
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -85,8 +83,7 @@ def command(
             store,
             versions(),
             retry_failed=retry is Retry.failed,
-            refresh=refresh,
-            accept_stale=accept_stale,
+            stale_rows=stale_rows,
         )
         _write_suite(store.folder, planned)
         write_studies(store.folder, planned.studies)
@@ -99,6 +96,7 @@ def command(
                 slots,
                 versions(),
                 disabled=sorted(disabled),
+                stale_rows=stale_rows,
                 notify=shown.show,
                 tick=shown.tick,
                 stopping=interrupted.stopping,
@@ -147,12 +145,8 @@ def _finish(store: Store, campaign: Campaign, planned: Plan, manifest: dict[str,
     from rnnbench.results import write_tables
     from rnnbench.tables import tabulate
 
-    count = campaign.count
-    done = manifest | {
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "members": {"asked": count.expected, "present": count.done, "failed": count.failed},
-        "interrupted": any(count.left.values()),
-    }
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    done = manifest | campaign.count.facts | {"finished_at": now}
     write_manifest(store.folder, done)
     results = tabulate(done, planned.studies, store.read())
     write_tables(results, store.folder)

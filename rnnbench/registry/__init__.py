@@ -18,9 +18,9 @@ from importlib.metadata import entry_points as installed_entry_points
 from rnnbench.errors import UnknownNameError
 from rnnbench.hookspecs import PROJECT
 from rnnbench.registry.declarations import Kind
-from rnnbench.registry.loading import Component, Loaded, PluginStatus, announce, load
+from rnnbench.registry.loading import Component, Loaded, PluginStatus, announce, asked, load
 
-__all__ = ["Component", "PluginStatus", "Registry", "load_registry"]
+__all__ = ["Component", "PluginStatus", "Registry", "asked", "load_registry"]
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,25 @@ import difflib
 import importlib
 import inspect
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from reprlib import repr as short
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pluggy
 
 from rnnbench import hookspecs
 from rnnbench.contracts import API_VERSION
-from rnnbench.errors import PluginError
+from rnnbench.errors import PluginError, RnnbenchError
 from rnnbench.hookspecs import PROJECT
 from rnnbench.registry.declarations import Kind, check_class
 from rnnbench.registry.provenance import source_of
+
+Answer = TypeVar("Answer")
 
 HOOKS: dict[str, Kind] = {
     "rnnbench_provide_cells": "cell",
@@ -210,3 +212,21 @@ def _told(error: BaseException) -> str:
         and not any(Path(frame.filename).is_relative_to(folder) for folder in ours)
     ]
     return text + (places[-1] if places else "")
+
+
+def asked(component: Component, ask: Callable[[], Answer]) -> Answer:
+    """Return what a plugin's code answers, and name the plugin if it raises.
+
+    Raises:
+        RnnbenchError: as the plugin raised it.
+        PluginError: it raised anything else.
+    """
+    try:
+        return ask()
+    except RnnbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{component.title} of plugin `{component.plugin}` ({component.distribution} "
+            f"{component.distribution_version}) raises {type(error).__name__}: {error}"
+        ) from error
