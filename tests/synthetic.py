@@ -64,6 +64,8 @@ def setting(task: str, length: int) -> tuple[str, dict[str, Any]]:
         "path": {"forward": float(length), "bidirectional": length / 2},
         **_TASKS[task],
     }
+    bound = 1.0 if entry["direction"] == "max" else 0.0
+    entry["best"] = bound if entry["oracle"] is None else entry["oracle"]
     return f"{task}(length={length})", entry
 
 
@@ -141,8 +143,19 @@ def results(
             "sampler": sampler,
             "generation": 8,
             "replicates": replicates,
-            "space": {"learning_rate": "log 1e-4 … 3e-2", "clip": "choice 0.5, 1, 5"},
+            "space": {
+                "learning_rate": {"kind": "log", "low": 1e-4, "high": 3e-2},
+                "clip": {"kind": "choice", "values": [0.5, 1.0, 5.0]},
+            },
             "own": {},
+            "trials": {
+                architecture: {
+                    name: trials
+                    for name in manifest_settings
+                    if (architecture, name) not in skipped
+                }
+                for architecture in architectures
+            },
         },
         "budget": {
             "name": "quick" if quick else "standard",

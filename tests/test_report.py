@@ -191,6 +191,10 @@ def test_without_a_search_none_is_described(tmp_path):
     for text in (page.text, markdown):
         assert "There was no search: hyperparameters are those of the suite." in text
         assert "was tuned" not in text
+        assert "this search found" not in text
+        assert "2,000 updates, no search" in text
+        assert "no search: the suite fixes the hyperparameters" in text
+        assert "No optimum lies" not in text
 
 
 def test_partial_and_quick_runs_carry_a_banner(tmp_path):

@@ -9,7 +9,7 @@ from rnnbench.findings.comparisons import compare
 from rnnbench.findings.ranking import order
 from rnnbench.findings.summary import summarise
 from rnnbench.findings.trust import edges
-from rnnbench.findings.wording import estimate, listed, number
+from rnnbench.findings.wording import estimate, listed, number, space
 from rnnbench.statistics import Interval
 
 COPY = "copy_memory(length=20)"
@@ -33,7 +33,8 @@ def test_enough_seeds_and_a_clear_difference_give_a_leader():
     assert found.kind == "SEPARATED"
     assert found.verdict == (
         "gru leads, +0.100 on the normalised score (95 % interval +0.100 to +0.100) above lstm, "
-        "the next, with p = 0.0312 after Holm's correction."
+        "the next, with p = 0.0312 after Holm's correction, "
+        "for the configurations this search found."
     )
 
 
@@ -42,7 +43,8 @@ def test_five_seeds_are_ahead_at_most_and_the_reader_learns_why():
     assert found.kind == "AHEAD"
     assert found.verdict == (
         "gru is ahead of lstm, the next, by +0.100 on the normalised score "
-        "(95 % interval +0.100 to +0.100), but 5 seeds cannot make that significant."
+        "(95 % interval +0.100 to +0.100), for the configurations this search found, "
+        "but 5 seeds cannot make that significant."
     )
     assert found.limits[0] == (
         "Too few seeds for a significance claim: 5 seeds cannot give p below 0.0625; "
@@ -67,7 +69,7 @@ def test_nobody_leads_while_a_noisy_third_may_be_as_good_as_the_first(seeds):
         seeds=seeds,
         scores=lambda name, _, __, seed: means[name] + swing[name] * (seed % 2 * 2 - 1),
     )
-    assert [row.rank for row in found.rows][0] != "1"
+    assert next(row.rank for row in found.rows) != "1"
     assert found.ranking.separated("gru", "lstm")
     assert found.kind == "TIED"
     assert found.verdict.startswith("No single leader: these data cannot tell gru from tanh (")
@@ -78,7 +80,7 @@ def test_two_seeds_cannot_tell():
     assert found.kind == "UNDERPOWERED"
     assert found.verdict == (
         "Too few seeds to tell: gru scores +0.100 on the normalised score above lstm "
-        "with 2 seeds, and an interval needs 3."
+        "with 2 seeds, and an interval needs 3; this is for the configurations this search found."
     )
 
 
@@ -244,9 +246,39 @@ def test_what_deserves_doubt_comes_first():
 def test_no_search_and_unclean_code_are_said():
     results = synthetic.results(trials=0)
     results.manifest["git"]["dirty"] = True
-    doubts = texts(summarise(results, compare(results)), ok=False)
-    assert "no tuning: hyperparameters fixed by the suite" in doubts
-    assert "uncommitted changes on top of 0123456789ab" in doubts
+    found = summarise(results, compare(results))
+    assert "no search: fixed hyperparameters, said openly" in texts(found, ok=True)
+    assert "uncommitted changes on top of 0123456789ab" in texts(found, ok=False)
+
+
+def test_a_run_from_a_package_names_its_version():
+    results = synthetic.results()
+    results.manifest["git"] = None
+    found = summarise(results, compare(results))
+    assert "rnnbench 0.1.0 from a package" in texts(found, ok=True)
+
+
+def test_unequal_tuning_is_a_doubt():
+    results = synthetic.results()
+    results.manifest["search"]["trials"]["gru"][COPY] = 0
+    found = summarise(results, compare(results))
+    assert "unequal tuning: 0 to 9 trials" in texts(found, ok=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "long", "short"),
+    [
+        ({}, "for the configurations this search found", "for the configurations found"),
+        ({"trials": 0}, "for the fixed hyperparameters of the suite", "for fixed hyperparameters"),
+        ({"replicates": 4}, "over 4 independent searches each", "over 4 searches each"),
+    ],
+)
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_every_sentence_says_how_far_it_reaches(changes, long, short, spread):
+    found = summary(scores=gain(0.05, spread), **changes)
+    assert long in found.verdict
+    assert f"This holds {long}, " in found.limits[-1]
+    assert all(sentence.endswith(f", {short}.") for sentence in found.against_reference)
 
 
 def test_rows_of_different_versions_are_named():
@@ -266,8 +298,34 @@ def test_an_optimum_of_a_cells_own_option_is_found():
     results = synthetic.results()
     results.trials["hp_learning_rate"] = 3e-3
     results.trials["option_forget_bias"] = 5.0
-    results.manifest["search"]["own"] = {"lstm": {"forget_bias": "0 … 5"}}
-    assert [(edge.architecture, edge.name) for edge in edges(results)] == [("lstm", "forget_bias")]
+    own = {"forget_bias": {"kind": "between", "low": 0.0, "high": 5.0}}
+    results.manifest["search"]["own"] = {"lstm": own}
+    found = [(edge.architecture, edge.name, edge.space) for edge in edges(results)]
+    assert found == [("lstm", "forget_bias", "0 … 5")]
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen", "found"),
+    [
+        ([0.5, 1.0, 5.0], 0.5, ["one of 0.5, 1, 5"]),
+        ([5.0, 0.5, 1.0], 5.0, ["one of 5, 0.5, 1"]),
+        ([0.5, 1.0, 5.0], 1.0, []),
+        (["adam", "sgd"], 1.0, []),
+        ([True, False], 1.0, []),
+    ],
+)
+def test_the_least_and_greatest_of_a_choice_of_numbers_are_edges(values, chosen, found):
+    results = synthetic.results(("lstm",))
+    results.trials["hp_clip"] = chosen
+    results.trials["hp_learning_rate"] = 3e-3
+    results.manifest["search"]["space"]["clip"] = {"kind": "choice", "values": values}
+    assert [edge.space for edge in edges(results)] == found
+
+
+def test_a_space_is_written_as_readers_know_it():
+    assert space({"kind": "log", "low": 0.001, "high": 0.03}) == "log 0.001 … 0.03"
+    assert space({"kind": "between", "low": 0.0, "high": 5.0}) == "0 … 5"
+    assert space({"kind": "choice", "values": ["adam", 2, True]}) == "one of adam, 2, True"
 
 
 # Words.

@@ -132,7 +132,7 @@ def summarise(results: Results, comparisons: pd.DataFrame) -> Summary:
         kind=kind,
         verdict=sentence,
         limits=limits(results, gathered, ranking, compared),
-        against_reference=against_reference(overall, str(manifest["reference"])),
+        against_reference=against_reference(results, overall),
         checks=checks(results, gathered, ranking),
         rows=_rows(manifest, gathered, ranking),
         settings=tuple(manifest["settings"]),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from rnnbench.findings.ranking import Ranking
 from rnnbench.findings.standings import Standings, counted_units
-from rnnbench.findings.wording import counted, listed, percent
+from rnnbench.findings.tuning import amount, trials
+from rnnbench.findings.wording import counted, listed, percent, space
 from rnnbench.results import Results
 
 TOLERATED_MISMATCH = 0.05
@@ -33,15 +33,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Edge:
-    """A frozen hyperparameter at an end of its search range: a better one may lie beyond."""
+    """A frozen hyperparameter at an end of its space, in words: a better one may lie beyond."""
 
     architecture: str
     setting: str
     replicate: int
     name: str
     value: float
-    low: float
-    high: float
+    space: str
 
 
 def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Check, ...]:
@@ -61,44 +60,41 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
 
 
 def edges(results: Results) -> tuple[Edge, ...]:
-    """Find the frozen configurations that lie at an end of a searched range."""
+    """Find the frozen configurations that lie at an end of what was searched."""
     if results.trials.empty:
         return ()
     frozen = results.trials[results.trials["frozen"] & (results.trials["phase"] == "search")]
     search = results.manifest["search"]
+    made = trials(results.manifest)
     found = []
     for row in frozen.to_dict("records"):
-        architecture = str(row["architecture"])
-        shared = {f"hp_{name}": text for name, text in search["space"].items()}
-        own = search["own"].get(architecture, {})
-        for column, text in {**shared, **{f"option_{name}": own[name] for name in own}}.items():
-            bounds = _range(str(text))
-            if bounds and column in row and not pd.isna(row[column]):
-                low, high, log = bounds
-                name, value = column.partition("_")[2], float(row[column])
-                where = (architecture, str(row["setting"]), int(row["replicate"]))
-                if _at_edge(value, low, high, log):
-                    found.append(Edge(*where, name, value, low, high))
+        architecture, setting = str(row["architecture"]), str(row["setting"])
+        if not made.get((architecture, setting)):
+            continue
+        spaces = [("hp", name, entry) for name, entry in search["space"].items()] + [
+            ("option", name, entry) for name, entry in search["own"].get(architecture, {}).items()
+        ]
+        for kind, name, entry in spaces:
+            value = row.get(f"{kind}_{name}")
+            if _numeric(entry) and not pd.isna(value) and _at_edge(float(value), entry):
+                where = (architecture, setting, int(row["replicate"]))
+                found.append(Edge(*where, name, float(value), space(entry)))
     return tuple(found)
 
 
-def searched(results: Results) -> Counter[tuple[str, str]]:
-    """Count the search trials of each architecture and setting."""
-    if results.trials.empty:
-        return Counter()
-    trials = results.trials
-    search = trials[(trials["phase"] == "search") & (trials["status"] != "skipped")]
-    return Counter(zip(search["architecture"], search["setting"], strict=True))
+def _numeric(entry: Mapping[str, Any]) -> bool:
+    """Whether a space has ends; a choice of words, or of true and false, has none."""
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool)
+        for value in entry.get("values", ())
+    )
 
 
-def _range(text: str) -> tuple[float, float, bool] | None:
-    """Read `log 1e-4 … 3e-2` or `0 … 5`; a choice has no edges."""
-    match = re.fullmatch(r"(log )?\s*([-+.\de]+)\s*…\s*([-+.\de]+)", text.strip())
-    return (float(match[2]), float(match[3]), bool(match[1])) if match else None
-
-
-def _at_edge(value: float, low: float, high: float, log: bool) -> bool:
-    if log:
+def _at_edge(value: float, entry: Mapping[str, Any]) -> bool:
+    if entry["kind"] == "choice":
+        return value in (min(entry["values"]), max(entry["values"]))
+    low, high = float(entry["low"]), float(entry["high"])
+    if entry["kind"] == "log":
         value, low, high = math.log(value), math.log(low), math.log(high)
     margin = EDGE * (high - low)
     return value <= low + margin or value >= high - margin
@@ -149,20 +145,19 @@ def _parameters(results: Results) -> Check:
 
 
 def _tuning(results: Results) -> Check:
-    numbers = set(searched(results).values())
-    if not numbers:
-        return Check(False, "no tuning: hyperparameters fixed by the suite", "tuning")
+    numbers = set(trials(results.manifest).values())
     if len(numbers) > 1:
-        text = f"unequal tuning: {min(numbers)} to {max(numbers)} trials"
-        return Check(False, text, "tuning")
-    (number,) = numbers
-    return Check(True, f"same tuning: {counted(number, 'trial')} each", "tuning")
+        return Check(False, f"unequal tuning: {amount(results.manifest)}", "tuning")
+    if not any(numbers):
+        return Check(True, "no search: fixed hyperparameters, said openly", "tuning")
+    return Check(True, f"same tuning: {amount(results.manifest)} each", "tuning")
 
 
 def _edges(results: Results) -> Iterator[Check]:
     found = edges(results)
     if found:
-        studies = len(searched(results)) * int(results.manifest["search"]["replicates"])
+        pairs = sum(count > 0 for count in trials(results.manifest).values())
+        studies = pairs * int(results.manifest["search"]["replicates"])
         at = len({(edge.architecture, edge.setting, edge.replicate) for edge in found})
         yield Check(
             False, f"optimum at an edge of the space in {at} of {studies} searches", "tuning"
@@ -172,7 +167,8 @@ def _edges(results: Results) -> Iterator[Check]:
 def _code(results: Results) -> Check:
     git = results.manifest["git"]
     if git is None:
-        return Check(False, "code not under version control", "provenance")
+        version = results.manifest["versions"]["rnnbench"]
+        return Check(True, f"rnnbench {version} from a package", "provenance")
     commit = str(git["commit"])[:12]
     if git["dirty"]:
         return Check(False, f"uncommitted changes on top of {commit}", "provenance")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from rnnbench.findings.comparisons import OVERALL, Comparison
 from rnnbench.findings.ranking import Ranking
 from rnnbench.findings.standings import Standings, counted_units, replicated
+from rnnbench.findings.tuning import scope, short_scope
 from rnnbench.findings.wording import counted, listed, p_value, signed, span
 from rnnbench.results import Results
 from rnnbench.statistics import FEWEST, Interval, seeds_needed, smallest_p
@@ -24,7 +25,7 @@ _SCALE = " on the normalised score"
 
 
 def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Kind, str]:
-    """Say who leads, by how much and how surely, or that the data cannot tell."""
+    """Say who leads, by how much and how surely, for which configurations, or that none does."""
     runs = sum(standing.runs for standing in gathered.values())
     failed = sum(standing.failed for standing in gathered.values())
     if runs and runs == failed:
@@ -35,7 +36,8 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
     if first.score.estimate <= 0:
         return (
             "NOTHING_LEARNED",
-            "No architecture did better than the trivial predictor, so there is no order to give.",
+            "No architecture did better than the trivial predictor, so there is no order to give; "
+            f"this is {scope(results)}.",
         )
     gap = ranking.differences[first.architecture, second.architecture]
     names = [place.architecture for place in ranking.leaders]
@@ -44,7 +46,7 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
             "UNDERPOWERED",
             f"Too few seeds to tell: {first.architecture} scores {signed(gap.estimate)}{_SCALE} "
             f"above {second.architecture} with {counted_units(results, ranking.units)}, "
-            f"and an interval needs {FEWEST}.",
+            f"and an interval needs {FEWEST}; this is {scope(results)}.",
         )
     if first.rank_high > 1:
         last = ranking.differences[names[0], names[-1]]
@@ -52,20 +54,21 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
         return (
             "TIED",
             f"{_tie(names, ranking)} "
-            f"(difference{ends} {signed(last.estimate)}{_SCALE}, {_bounds(last)}).",
+            f"(difference{ends} {signed(last.estimate)}{_SCALE}, {_bounds(last)}), "
+            f"{scope(results)}.",
         )
     if ranking.by_test:
         p = ranking.p_holm[first.architecture, second.architecture]
         return (
             "SEPARATED",
             f"{first.architecture} leads, {_gap(gap, _SCALE)} above {second.architecture}, "
-            f"the next, with {p_value(p)} after Holm's correction.",
+            f"the next, with {p_value(p)} after Holm's correction, {scope(results)}.",
         )
     return (
         "AHEAD",
         f"{first.architecture} is ahead of {second.architecture}, the next, "
-        f"by {_gap(gap, _SCALE)}, but {counted_units(results, ranking.units)} cannot make that "
-        "significant.",
+        f"by {_gap(gap, _SCALE)}, {scope(results)}, but "
+        f"{counted_units(results, ranking.units)} cannot make that significant.",
     )
 
 
@@ -78,26 +81,21 @@ def limits(
         return ()
     found = [*_few_seeds(results, ranking), *_exceptions(gathered, ranking, contrasts)]
     size = listed([f"{value:,} {name}" for name, value in manifest["match"].items()])
-    searches = (
-        f"over {manifest['search']['replicates']} independent searches each"
-        if replicated(results)
-        else "for the configurations this search found"
-    )
     found.append(
-        f"This holds {searches}, "
+        f"This holds {scope(results)}, "
         + (f"at {size}, " if size else "")
         + f"on {counted(len(ranking.settings), 'setting')}; nothing beyond."
     )
     return tuple(found)
 
 
-def against_reference(overall: Sequence[Comparison], reference: str) -> tuple[str, ...]:
+def against_reference(results: Results, overall: Sequence[Comparison]) -> tuple[str, ...]:
     """Say for each primary contrast what the overall comparison shows."""
     return tuple(
-        f"{row.architecture} against {row.reference}: {_outcome(row)}"
+        f"{row.architecture} against {row.reference}: {_outcome(row, short_scope(results))}"
         for row in overall
         if row.setting == OVERALL and row.reference
-    ) or (f"No architecture to compare with {reference}.",)
+    ) or (f"No architecture to compare with {results.manifest['reference']}.",)
 
 
 def too_few(results: Results, n: int, contrasts: int) -> str:
@@ -151,7 +149,7 @@ def _exceptions(
     return found
 
 
-def _outcome(row: Comparison) -> str:
+def _outcome(row: Comparison, reach: str) -> str:
     if row.n == 0:
         return f"no pairs to compare{f' ({row.note})' if row.note else ''}."
     seen = f"{_gap(row.interval)}, {counted(row.n, 'pair')}"
@@ -162,7 +160,7 @@ def _outcome(row: Comparison) -> str:
         "too few seeds": "too few seeds for a significance claim",
     }[row.verdict]
     note = f"; on {row.note}" if row.note else ""
-    return f"{seen}: {judged}{note}."
+    return f"{seen}: {judged}, {reach}{note}."
 
 
 def _unranked(runs: int, ranking: Ranking) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rnnbench.statistics import Interval
 
@@ -75,3 +76,15 @@ def listed(names: Sequence[str], at_most: int = 6) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Write a count with its noun: `1 seed`, `5 seeds`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def space(entry: Mapping[str, Any]) -> str:
+    """Write a dimension of a search: `log 0.001 … 0.03`, `0 … 5`, `one of 0.5, 1, 5`."""
+    if entry["kind"] == "choice":
+        return "one of " + ", ".join(map(_choice, entry["values"]))
+    word = "log " if entry["kind"] == "log" else ""
+    return f"{word}{entry['low']:g} … {entry['high']:g}"
+
+
+def _choice(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -13,6 +13,7 @@ from rnnbench.findings.comparisons import OVERALL, Comparison
 from rnnbench.findings.standings import asked, counted_units, replicated, searched
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.trust import Edge, edges
+from rnnbench.findings.tuning import amount, tuned
 from rnnbench.findings.wording import GAP, counted, estimate, p_value, percent, signed, span
 from rnnbench.plots import Figure, Omitted
 from rnnbench.report.described import card, moment, provenance, search, setting
@@ -83,6 +84,11 @@ class Content:
         """The manifest of the results."""
         return self.results.manifest
 
+    @property
+    def tuned(self) -> bool:
+        """Whether anything was searched."""
+        return tuned(self.manifest)
+
 
 def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitted]) -> Content:
     """Put every number of a report into words, once."""
@@ -145,7 +151,7 @@ def _subtitle(manifest: Mapping[str, Any], summary: Summary) -> str:
                 counted(summary.seeds, "seed"),
             )
         ),
-        f"{budget['name']} budget: {training}, {counted(budget['trials'], 'trial')}",
+        f"{budget['name']} budget: {training}, {amount(manifest)}",
         *(f"{value:,} {name} each" for name, value in manifest["match"].items()),
         moment(str(manifest["finished_at"])),
         f"rnnbench {manifest['versions']['rnnbench']}",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rnnbench.findings.wording import GAP, counted, number
+from rnnbench.findings.tuning import amount, tuned
+from rnnbench.findings.wording import GAP, counted, number, space
 
 
 def moment(iso: str) -> str:
@@ -38,7 +39,7 @@ def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
 def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say where the results come from: command, code, versions, machine."""
     git, hardware = manifest["git"], manifest["hardware"]
-    code = "not under version control"
+    code = f"rnnbench {manifest['versions']['rnnbench']} from a package"
     if git is not None:
         code = str(git["commit"]) + (" with uncommitted changes" if git["dirty"] else ", clean")
     memory = f"{hardware['memory_bytes'] / 2**30:.1f} GiB"
@@ -84,23 +85,32 @@ def card(architecture: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def search(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say how configurations were searched and trained."""
-    found, budget = manifest["search"], manifest["budget"]
+    budget = manifest["budget"]
     updates = budget["updates"]
     each = updates.items() if isinstance(updates, dict) else ()
     training = ", ".join(f"{task} {count:,}" for task, count in each) or f"{updates:,}"
     return [
         ("budget", f"{budget['name']}: {training} updates, {counted(budget['seeds'], 'seed')}"),
+        *_searched(manifest),
+        *((f"training: {name}", str(value)) for name, value in manifest["training"].items()),
+    ]
+
+
+def _searched(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found, budget = manifest["search"], manifest["budget"]
+    if not tuned(manifest):
+        return [("search", "no search: the suite fixes the hyperparameters")]
+    return [
         (
             "search",
-            f"{found['sampler']}, {counted(budget['trials'], 'trial')} in generations of "
+            f"{found['sampler']}, {amount(manifest)} in generations of "
             f"{found['generation']}, the best {budget['confirm']} confirmed; "
             f"{counted(found['replicates'], 'search', 'searches')} each",
         ),
-        *((f"space: {name}", str(text)) for name, text in found["space"].items()),
+        *((f"space: {name}", space(entry)) for name, entry in found["space"].items()),
         *(
-            (f"space of {architecture}: {name}", str(text))
+            (f"space of {architecture}: {name}", space(entry))
             for architecture, own in found["own"].items()
-            for name, text in own.items()
+            for name, entry in own.items()
         ),
-        *((f"training: {name}", str(value)) for name, value in manifest["training"].items()),
     ]

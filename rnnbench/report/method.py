@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rnnbench.findings.standings import replicated
 from rnnbench.findings.summary import Summary
+from rnnbench.findings.tuning import amount, trials, tuned
 from rnnbench.findings.wording import counted
 from rnnbench.results import Results
 from rnnbench.statistics import EXACT_UP_TO
@@ -12,26 +16,11 @@ from rnnbench.statistics import EXACT_UP_TO
 def method(results: Results, summary: Summary) -> tuple[str, ...]:
     """State the protocol and every rule that turned runs into the report's numbers."""
     manifest = results.manifest
-    search = manifest["search"]
     contrasts = len(manifest["primary_contrasts"])
-    trials = counted(manifest["budget"]["trials"], "trial")
-    unit = (
-        "Searches were repeated, so the search is the unit: seeds are averaged within it first."
-        if replicated(results)
-        else "There was one search per architecture and setting, so intervals show how training "
-        "varies, not how a second search would end."
-    )
-    tuning = (
-        f"Each architecture was tuned on each setting with {trials} ({search['sampler']}) on "
-        "training and validation data; the chosen configuration was frozen and trained again on "
-        "fresh seeds, and only then was test data read."
-        if manifest["budget"]["trials"]
-        else "There was no search: hyperparameters are those of the suite."
-    )
     return (
-        f"{tuning} Test sets are fixed per setting. Seeds give all architectures the same data in "
-        "the same order.",
-        unit,
+        f"{_tuning(manifest)} Test sets are fixed per setting. Seeds give all architectures the "
+        "same data in the same order.",
+        _unit(results),
         "Normalised score: (score − trivial) / (oracle − trivial). Where no oracle exists, the "
         "best value of the metric stands in for it. Clipped below at 0: a user can always fall "
         "back on the trivial predictor.",
@@ -46,4 +35,36 @@ def method(results: Results, summary: Summary) -> tuple[str, ...]:
         "themselves. Better or worse needs the corrected test and the interval to agree.",
         f"Order and ties are decided by {summary.separation}. An architecture starts a lower "
         "group only if it is separated from every member of the group above.",
+    )
+
+
+def _tuning(manifest: Mapping[str, Any]) -> str:
+    if not tuned(manifest):
+        return (
+            "There was no search: hyperparameters are those of the suite. Test data was read only "
+            "after training."
+        )
+    fixed = not all(trials(manifest).values())
+    return (
+        f"Each architecture was tuned on each setting with {amount(manifest)} "
+        f"({manifest['search']['sampler']}) on training and validation data"
+        + ("; without trials its hyperparameters are those of the suite" if fixed else "")
+        + "; the chosen configuration was frozen and trained again on fresh seeds, and only then "
+        "was test data read."
+    )
+
+
+def _unit(results: Results) -> str:
+    if replicated(results):
+        return (
+            "Searches were repeated, so the search is the unit: seeds are averaged within it first."
+        )
+    if not tuned(results.manifest):
+        return (
+            "Hyperparameters are fixed, so intervals show how training varies, not what tuning "
+            "would change."
+        )
+    return (
+        "There was one search per architecture and setting, so intervals show how training "
+        "varies, not how a second search would end."
     )

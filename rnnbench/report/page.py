@@ -13,6 +13,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rnnbench.findings.trust import EDGE
+from rnnbench.findings.wording import percent
 from rnnbench.plots import Figure
 from rnnbench.plots.palette import look
 from rnnbench.report.content import Content
@@ -48,6 +50,7 @@ def page(content: Content) -> str:
             for id_, figure in content.figures.items()
             if isinstance(figure, Figure)
         },
+        edge_share=percent(EDGE),
         forest_wide=forest(content.summary, narrow=False),
         forest_narrow=forest(content.summary, narrow=True),
         icons={row.architecture: _icon(row.index) for row in content.summary.rows},
