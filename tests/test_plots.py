@@ -125,7 +125,7 @@ def test_names_that_a_font_or_tex_could_stumble_over_are_drawn(tmp_path):
 
 def test_a_trivial_score_that_depends_on_length_is_drawn_at_each_length():
     axes = matplotlib.figure.Figure().add_subplot()
-    setting = {"trivial": 0.5, "oracle": 0.0, "direction": "min", "metric": "cross_entropy"}
+    setting = {"trivial": 0.5, "best": 0.0, "direction": "min", "metric": "cross_entropy"}
     values = pd.DataFrame({"mean": [0.4], "low": [0.3], "high": [0.6]})
     draw_anchors(axes, setting, values, {30.0: 0.7, 80.0: 0.26})
     [line] = axes.get_lines()

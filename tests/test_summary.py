@@ -177,6 +177,50 @@ def test_a_partial_run_is_ranked_on_the_settings_that_all_have():
     assert found.rows[0].rank == "1"
 
 
+def unbounded(**changes):
+    """Results whose first setting is a loss without oracle: it has no best score."""
+    results = synthetic.results(
+        settings=(("adding_uniform", 50), ("copy_memory", 20)), seeds=6, **changes
+    )
+    entry = next(iter(results.manifest["settings"].values()))
+    entry["oracle"] = entry["best"] = None
+    return results
+
+
+def test_a_setting_without_a_best_score_has_no_part_in_the_order():
+    results = unbounded(
+        scores=lambda name, setting, *_: (
+            (0.1 if name == "lstm" else 0.11)
+            if setting.startswith("adding")
+            else (0.9125 if name == "gru" else 0.825)
+        )
+    )
+    found = summarise(results, compare(results))
+    assert found.ranking.settings == (COPY,)
+    assert found.verdict.startswith("gru leads, +0.100 on the normalised score")
+    assert (
+        "adding_uniform(length=50) is left out of the overall score and the order: no oracle, "
+        "and a metric without a best value." in found.limits
+    )
+    assert "on 1 setting" in found.limits[-1]
+    assert found.comparisons[-1].note == "1 of 2 settings"
+    # In its own units it is compared all the same.
+    (own,) = [row for row in found.comparisons if row.setting.startswith("adding")]
+    assert own.difference == pytest.approx(-0.01)
+    assert [e.best for row in found.rows for e in row.entries] == [False, True, True, False]
+
+
+def test_without_any_best_score_there_is_no_order_and_the_reader_learns_why():
+    results = unbounded()
+    results.manifest["settings"][COPY]["best"] = None
+    found = summarise(results, compare(results))
+    assert found.kind == "UNRANKED"
+    assert found.verdict.startswith("No order to give: no setting has an oracle or a metric with")
+    assert {row.note for row in found.rows} == {
+        "not ranked: no setting of its own has a normalised score"
+    }
+
+
 # Cells of the table.
 
 

@@ -129,7 +129,7 @@ def _on_setting(first: Standing, second: Standing, setting: Mapping[str, Any]) -
 
 
 def _at_floor(first: Standing, second: Standing) -> str:
-    if first.ok + second.ok and not any((*first.normalised.values(), *second.normalised.values())):
+    if first.ok + second.ok and not (first.learned or second.learned):
         return "neither beats the trivial predictor"
     return ""
 

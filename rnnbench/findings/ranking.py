@@ -65,14 +65,17 @@ class Ranking:
 
 
 def rank(gathered: Standings) -> Ranking:
-    """Rank on the settings where every architecture that applies there, and has begun, has runs."""
+    """Rank on the settings where every architecture that applies there, and has begun, has runs.
+
+    A setting without a normalised score is left out.
+    """
     architectures = list(dict.fromkeys(name for name, _ in gathered))
     settings = list(dict.fromkeys(name for _, name in gathered))
     begun = [a for a in architectures if any(gathered[a, s].runs for s in settings)]
     common = [
         s
         for s in settings
-        if any(gathered[a, s].runs for a in begun)
+        if any(gathered[a, s].normalised for a in begun)
         and all(gathered[a, s].runs or gathered[a, s].skipped for a in begun)
     ]
     scores = {

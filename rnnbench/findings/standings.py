@@ -2,8 +2,9 @@
 
 Two rules make failures and useless models comparable. A failed run counts as the trivial
 predictor; so does one that scores below it, since a user can always fall back on it. The
-normalised score is (score − trivial) / (oracle − trivial): 0 is the trivial predictor, 1 the
-oracle, or the best value the metric can take where there is no oracle.
+normalised score is (score − trivial) / (best − trivial): 0 is the trivial predictor, 1 the
+oracle, or the best value the metric can take where there is no oracle. A setting that has neither
+has no normalised score, and no part in what is averaged over settings.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Standing:
 
     survivors   scores of the runs that finished (of each search, where searches were repeated)
     counted     score per unit with failures as trivial, in the metric's own units
-    normalised  the same from 0 (trivial) to 1 (oracle)
+    normalised  the same from 0 (trivial) to 1 (best); empty where nothing is known to be best
+    learned     whether any run beats the trivial predictor
     runs        runs that are present, without skipped ones
     solved      runs that reached the task's threshold; None where none was asked to
     skipped     why the pair does not apply; "" where it does
@@ -39,6 +41,7 @@ class Standing:
     survivors: tuple[float, ...]
     counted: Mapping[Unit, float]
     normalised: Mapping[Unit, float]
+    learned: bool
     runs: int
     failed: int
     solved: int | None
@@ -59,11 +62,14 @@ def sign(setting: Mapping[str, Any]) -> int:
     return 1 if setting["direction"] == "max" else -1
 
 
-def ceiling(setting: Mapping[str, Any]) -> float:
-    """Return the score that normalises to 1: the oracle's, else the best the metric can take."""
-    if setting["oracle"] is not None:
-        return float(setting["oracle"])
-    return 1.0 if setting["direction"] == "max" else 0.0
+def ceiling(setting: Mapping[str, Any]) -> float | None:
+    """Return the score that normalises to 1: the oracle's, else the metric's bound, if any."""
+    return None if setting["best"] is None else float(setting["best"])
+
+
+def unscaled(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the settings without a normalised score: no oracle, and a metric without bound."""
+    return [name for name, entry in manifest["settings"].items() if ceiling(entry) is None]
 
 
 def no_worse_than_trivial(score: float, setting: Mapping[str, Any]) -> float:
@@ -74,10 +80,10 @@ def no_worse_than_trivial(score: float, setting: Mapping[str, Any]) -> float:
     return max(score, trivial) if setting["direction"] == "max" else min(score, trivial)
 
 
-def normalise(score: float, setting: Mapping[str, Any]) -> float:
-    """Return (score − trivial) / (oracle − trivial), at least 0; 0 where nothing can be gained."""
+def normalise(score: float, setting: Mapping[str, Any], best: float) -> float:
+    """Return (score − trivial) / (best − trivial), at least 0; 0 where nothing can be gained."""
     trivial = float(setting["trivial"])
-    span = ceiling(setting) - trivial
+    span = best - trivial
     return (no_worse_than_trivial(score, setting) - trivial) / span if span else 0.0
 
 
@@ -153,11 +159,15 @@ def _standing(
     survivors: dict[Unit, list[float]] = {}
     counted: dict[Unit, list[float]] = {}
     normalised: dict[Unit, list[float]] = {}
+    best, learned = ceiling(setting), False
     for row in sorted(present, key=lambda row: (row["replicate"], row["seed_index"])):
         unit = (row["replicate"],) if repeated else (row["replicate"], row["seed_index"])
         score = float(row["score"]) if row["status"] == "ok" else math.nan
-        counted.setdefault(unit, []).append(no_worse_than_trivial(score, setting))
-        normalised.setdefault(unit, []).append(normalise(score, setting))
+        counts = no_worse_than_trivial(score, setting)
+        counted.setdefault(unit, []).append(counts)
+        learned = learned or counts != float(setting["trivial"])
+        if best is not None:
+            normalised.setdefault(unit, []).append(normalise(score, setting, best))
         if row["status"] == "ok":
             survivors.setdefault(unit, []).append(score)
     known = [row["solved"] for row in present if not pd.isna(row["solved"])]
@@ -168,6 +178,7 @@ def _standing(
         survivors=tuple(_mean(scores) for scores in survivors.values()),
         counted={unit: _mean(scores) for unit, scores in counted.items()},
         normalised={unit: _mean(scores) for unit, scores in normalised.items()},
+        learned=learned,
         runs=len(present),
         failed=failed,
         solved=sum(map(bool, known)) if known or failed else None,

@@ -161,13 +161,14 @@ def _rows(manifest: Mapping[str, Any], gathered: Standings, ranking: Ranking) ->
         place = places.get(name)
         present = [standing for standing in mine if standing.runs]
         finished = present if any(standing.ok for standing in present) else []
+        scaled = [standing for standing in finished if standing.normalised]
         rows.append(
             Row(
                 architecture=name,
                 index=list(manifest["architectures"]).index(name),
                 overall=place.score
                 if place
-                else mean_interval(np.asarray(list(overall_scores(finished).values()))),
+                else mean_interval(np.asarray(list(overall_scores(scaled).values()))),
                 group=_letter(place.group) if place else "",
                 rank_low=place.rank_low if place else 0,
                 rank_high=place.rank_high if place else 0,
@@ -190,7 +191,7 @@ def _entries(column: list[Standing], setting: Mapping[str, Any]) -> dict[str, En
     by_name = {standing.architecture: standing for standing in column}
     best = max(means, key=lambda name: orientation * means[name], default=None)
     # Level with the trivial predictor, nobody has learned anything to be the best at.
-    if best and not any(score > 0 for score in by_name[best].normalised.values()):
+    if best and not by_name[best].learned:
         best = None
 
     def among(standing: Standing) -> bool:
@@ -226,6 +227,9 @@ def _note(mine: list[Standing]) -> str:
         return skipped[0].skipped if skipped else "no runs yet"
     if not any(standing.ok for standing in mine):
         return "no run finished"
+    present = sum(bool(standing.normalised) for standing in mine)
+    if not present:
+        return "not ranked: no setting of its own has a normalised score"
     why = f" ({skipped[0].skipped})" if skipped else ""
     return f"not ranked: mean over its own {present} of {len(mine)} settings{why}"
 

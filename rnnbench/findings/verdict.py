@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from rnnbench.findings.comparisons import OVERALL, Comparison
 from rnnbench.findings.ranking import Ranking
-from rnnbench.findings.standings import Standings, counted_units, replicated
+from rnnbench.findings.standings import Standings, counted_units, replicated, unscaled
 from rnnbench.findings.tuning import scope, short_scope
 from rnnbench.findings.wording import counted, listed, p_value, signed, span
 from rnnbench.results import Results
@@ -31,7 +31,7 @@ def verdict(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Ki
     if runs and runs == failed:
         return "FAILED", f"Nothing to compare: all {counted(runs, 'run')} failed."
     if len(ranking.places) < 2:
-        return "UNRANKED", _unranked(runs, ranking)
+        return "UNRANKED", _unranked(runs, ranking, results)
     first, second = ranking.places[:2]
     if first.score.estimate <= 0:
         return (
@@ -76,10 +76,15 @@ def limits(
     results: Results, gathered: Standings, ranking: Ranking, contrasts: Sequence[Comparison]
 ) -> tuple[str, ...]:
     """Say what the verdict leaves out: few seeds, exceptions, the reference, how far it reaches."""
-    manifest = results.manifest
+    manifest, out = results.manifest, unscaled(results.manifest)
     if len(ranking.places) < 2 or all(s.failed == s.runs for s in gathered.values()):
         return ()
     found = [*_few_seeds(results, ranking), *_exceptions(gathered, ranking, contrasts)]
+    if out:
+        found.append(
+            f"{listed(out, at_most=3)} {'is' if len(out) == 1 else 'are'} left out of the overall "
+            "score and the order: no oracle, and a metric without a best value."
+        )
     size = listed([f"{value:,} {name}" for name, value in manifest["match"].items()])
     found.append(
         f"This holds {scope(results)}, "
@@ -163,7 +168,7 @@ def _outcome(row: Comparison, reach: str) -> str:
     return f"{seen}: {judged}, {reach}{note}."
 
 
-def _unranked(runs: int, ranking: Ranking) -> str:
+def _unranked(runs: int, ranking: Ranking, results: Results) -> str:
     if not runs:
         return "Nothing to compare: no run has finished."
     if ranking.places:
@@ -171,6 +176,11 @@ def _unranked(runs: int, ranking: Ranking) -> str:
         return (
             f"{only.architecture} alone can be ranked: {signed(only.score.estimate)} normalised "
             f"score ({_bounds(only.score)})."
+        )
+    if len(unscaled(results.manifest)) == len(results.manifest["settings"]):
+        return (
+            "No order to give: no setting has an oracle or a metric with a best value, so there is "
+            "no overall score."
         )
     return "No order to give: no setting has runs of every architecture."
 

@@ -151,7 +151,7 @@ def draw_anchors(
     values: pd.DataFrame,
     trivial_at: Mapping[float, float] | None = None,
 ) -> None:
-    """Draw the trivial predictor's score, and open the y axis from it to the best score.
+    """Draw the trivial predictor's score, and open the y axis from it to the best score, if known.
 
     trivial_at   its score by x, where it depends on x; else it is the setting's at every x
     """
@@ -174,8 +174,9 @@ def draw_anchors(
         color="#5a5f66",
     )
     seen = values[["mean", "low", "high"]].to_numpy(float)
-    low = min(*levels, best, float(pd.Series(seen.ravel()).min()))
-    high = max(*levels, best, float(pd.Series(seen.ravel()).max()))
+    known = levels if best is None else [*levels, best]
+    low = min(*known, float(pd.Series(seen.ravel()).min()))
+    high = max(*known, float(pd.Series(seen.ravel()).max()))
     margin = 0.05 * (high - low)
     axes.set_ylim(low - margin, high + margin)
     axes.set_ylabel(f"{setting['metric'].replace('_', ' ')} ({arrow(setting)})")

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from rnnbench.findings.comparisons import OVERALL, Comparison
-from rnnbench.findings.standings import asked, counted_units, replicated, searched
+from rnnbench.findings.standings import asked, counted_units, replicated, searched, unscaled
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.trust import Edge, edges
 from rnnbench.findings.tuning import amount, tuned
-from rnnbench.findings.wording import GAP, counted, estimate, p_value, percent, signed, span
+from rnnbench.findings.wording import GAP, counted, estimate, listed, p_value, percent, signed, span
 from rnnbench.plots import Figure, Omitted
 from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.method import method
@@ -235,13 +235,16 @@ def _failures(results: Results) -> list[Failure]:
 def _forest_caption(results: Results, summary: Summary) -> str:
     ranking = summary.ranking
     settings = counted(len(ranking.settings), "setting")
-    if len(ranking.settings) < len(summary.settings):
-        settings = f"the {settings} out of {len(summary.settings)} that all have"
+    out = unscaled(results.manifest)
+    scaled = len(summary.settings) - len(out)
+    if len(ranking.settings) < scaled:
+        settings = f"the {settings} out of {scaled} that all have"
+    left = f" Left out, having no best score to normalise by: {listed(out)}." if out else ""
     return (
         f"Mean normalised score over {settings}: 0 is the trivial "
         "predictor, 1 the oracle or a perfect score; failures count as 0. Line and ±: 95 % t "
         f"interval over {counted_units(results, ranking.units)}. Band: a "
-        f"tie, decided by {summary.separation}. Rank: the ranks that these decisions allow."
+        f"tie, decided by {summary.separation}. Rank: the ranks that these decisions allow.{left}"
     )
 
 
