@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from rnnbench.findings.standings import (
     Standing,
     Standings,
     counted_units,
+    replicated,
     sign,
     standings,
     unit_name,
@@ -31,7 +32,9 @@ class Entry:
     """One architecture on one setting.
 
     score       mean over the runs that finished, with its interval
-    solved      share of all runs that solved the task, with Wilson's interval; None where unasked
+    solved      share of all runs that solved the task; None where unasked. With Wilson's interval
+                where runs are independent: not where searches were repeated, whose runs share a
+                configuration
     best        highest counted mean of the setting, failures counted as trivial
     among_best  not separable from it by the 95 % interval of the paired difference
     """
@@ -134,7 +137,7 @@ def summarise(results: Results, comparisons: pd.DataFrame) -> Summary:
         limits=limits(results, gathered, ranking, compared),
         against_reference=against_reference(results, overall),
         checks=checks(results, gathered, ranking),
-        rows=_rows(manifest, gathered, ranking),
+        rows=_rows(results, gathered, ranking),
         settings=tuple(manifest["settings"]),
         comparisons=compared,
         ranking=ranking,
@@ -148,9 +151,12 @@ def summarise(results: Results, comparisons: pd.DataFrame) -> Summary:
     )
 
 
-def _rows(manifest: Mapping[str, Any], gathered: Standings, ranking: Ranking) -> tuple[Row, ...]:
+def _rows(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Row, ...]:
+    manifest = results.manifest
     entries = {
-        setting: _entries([gathered[a, setting] for a in manifest["architectures"]], entry)
+        setting: _entries(
+            [gathered[a, setting] for a in manifest["architectures"]], entry, replicated(results)
+        )
         for setting, entry in manifest["settings"].items()
     }
     places = {place.architecture: place for place in ranking.places}
@@ -181,7 +187,9 @@ def _rows(manifest: Mapping[str, Any], gathered: Standings, ranking: Ranking) ->
     return tuple(rows)
 
 
-def _entries(column: list[Standing], setting: Mapping[str, Any]) -> dict[str, Entry]:
+def _entries(
+    column: list[Standing], setting: Mapping[str, Any], repeated: bool
+) -> dict[str, Entry]:
     orientation = sign(setting)
     means = {
         standing.architecture: math.fsum(standing.counted.values()) / len(standing.counted)
@@ -207,9 +215,7 @@ def _entries(column: list[Standing], setting: Mapping[str, Any]) -> dict[str, En
             score=mean_interval(np.asarray(standing.survivors)),
             ok=standing.ok,
             runs=standing.runs,
-            solved=None
-            if standing.solved is None
-            else wilson_interval(standing.solved, standing.runs),
+            solved=_share(standing, repeated),
             solved_count=standing.solved or 0,
             best=standing.architecture == best,
             among_best=among(standing),
@@ -217,6 +223,13 @@ def _entries(column: list[Standing], setting: Mapping[str, Any]) -> dict[str, En
         )
         for standing in column
     }
+
+
+def _share(standing: Standing, repeated: bool) -> Interval | None:
+    if standing.solved is None:
+        return None
+    found = wilson_interval(standing.solved, standing.runs)
+    return replace(found, low=math.nan, high=math.nan) if repeated else found
 
 
 def _note(mine: list[Standing]) -> str:

@@ -77,6 +77,7 @@ class Content:
     method: Sequence[str]
     forest_caption: str
     table_caption: str
+    solve_caption: str
     quick: str
 
     @property
@@ -128,6 +129,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         method=method(results, summary),
         forest_caption=_forest_caption(results, summary),
         table_caption=_table_caption(results, summary),
+        solve_caption=_solve_caption(results),
         quick="Quick budget: a try-out of the machinery, not evidence about architectures."
         if summary.quick
         else "",
@@ -175,10 +177,12 @@ def _mark(entry: Entry, solved_or_not: bool) -> Mark:
 
 def _solve_rate(entry: Entry) -> str:
     share = entry.solved
-    if share is None or math.isnan(share.low):
+    if share is None or not entry.runs:
         return GAP
-    bounds = f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
-    return f"{entry.solved_count}/{entry.runs} ({bounds})"
+    shown = f"{100 * share.estimate:.0f} %"
+    if not math.isnan(share.low):
+        shown = f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
+    return f"{entry.solved_count}/{entry.runs} ({shown})"
 
 
 def _pair(row: Comparison) -> dict[str, str]:
@@ -257,4 +261,21 @@ def _table_caption(results: Results, summary: Summary) -> str:
         "best of the setting by the 95 % interval of the paired difference. ✕ n/m: n of m runs "
         "failed; the mean is then over the survivors, while comparisons and the overall score "
         "count a failure as the trivial predictor. n.a.: does not apply."
+    )
+
+
+def _solve_caption(results: Results) -> str:
+    runs = (
+        "Runs at or past the threshold of the setting, out of all runs, failures included; "
+        "in brackets "
+    )
+    if replicated(results):
+        return (
+            f"{runs}their share. Without an interval: the search is the unit, and runs of one "
+            "search share its configuration, so they are not the independent runs that Wilson's "
+            "interval needs."
+        )
+    return (
+        f"{runs}the 95 % Wilson interval of the share. No interval of a mean covers well where "
+        "runs either solve a task or do not."
     )

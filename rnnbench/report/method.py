@@ -16,6 +16,7 @@ from rnnbench.statistics import EXACT_UP_TO
 def method(results: Results, summary: Summary) -> tuple[str, ...]:
     """State the protocol and every rule that turned runs into the report's numbers."""
     manifest = results.manifest
+    shares = "none, since the search is the unit" if replicated(results) else "Wilson intervals"
     contrasts = len(manifest["primary_contrasts"])
     return (
         f"{_tuning(manifest)} Test sets are fixed per setting. Seeds give all architectures the "
@@ -29,7 +30,7 @@ def method(results: Results, summary: Summary) -> tuple[str, ...]:
         "in every comparison and in the overall score. Means per setting are over finished runs "
         "and marked where some failed. Pairs that do not apply are skipped and never counted.",
         "Intervals are Student's t at 95 %, from three values on; shares of solved runs have "
-        "Wilson intervals. Comparisons pair runs of the same seed: mean difference with its t "
+        f"{shares}. Comparisons pair runs of the same seed: mean difference with its t "
         f"interval, and a two-sided sign-flip test, exact up to {EXACT_UP_TO} pairs, by 100,000 "
         "random sign patterns beyond. p values are corrected by Holm over the "
         f"{counted(contrasts, 'primary contrast')} on all settings, the overall rows over "
