@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import synthetic
 
-from rnnbench.findings.comparisons import compare
 from rnnbench.plots import Figure, Omitted, draw_all
 from rnnbench.plots.canvas import draw_anchors, plain
 from rnnbench.plots.palette import look
@@ -15,7 +14,7 @@ LENGTHS = (("copy_memory", 20), ("copy_memory", 40))
 
 def draw(folder, **changes):
     results = synthetic.results(**changes)
-    return {figure.id: figure for figure in draw_all(results, compare(results), folder)}
+    return {figure.id: figure for figure in draw_all(results, folder)}
 
 
 def test_every_figure_is_svg_png_and_the_data_drawn(tmp_path):
@@ -100,14 +99,14 @@ def test_random_trials_give_the_expected_best_and_others_the_course_of_the_searc
 def test_a_failed_trial_counts_as_the_trivial_predictor(tmp_path):
     results = synthetic.results(("lstm",), trials=2)
     results.trials.loc[0, ["status", "score"]] = ["diverged", pd.NA]
-    figures = {figure.id: figure for figure in draw_all(results, compare(results), tmp_path)}
+    figures = {figure.id: figure for figure in draw_all(results, tmp_path)}
     assert pd.read_csv(figures["best_so_far"].csv_path)["mean"].iloc[0] == 0.125
 
 
 def test_learning_curves_are_thinned(tmp_path):
     results = synthetic.results(("lstm",))
     results.curves["update"] = range(len(results.curves))
-    figure = draw_all(results, compare(results), tmp_path)[1]
+    figure = draw_all(results, tmp_path)[1]
     assert pd.read_csv(figure.csv_path)["x"].nunique() == 150
 
 

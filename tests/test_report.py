@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ import pytest
 import synthetic
 
 from rnnbench.files import write_atomically
+from rnnbench.findings.comparisons import compare
+from rnnbench.findings.summary import summarise
 from rnnbench.report import write_report
 from rnnbench.report.forest import axis
 from rnnbench.statistics import Interval
@@ -53,7 +56,7 @@ class Page(HTMLParser):
 
 
 def report(folder, **changes):
-    path = write_report(synthetic.results(**changes), folder)
+    path = write_report(synthetic.results(**changes), folder).path
     return Page(path.read_text(encoding="utf-8")), (folder / "report.md").read_text("utf-8")
 
 
@@ -197,6 +200,39 @@ def test_without_a_search_none_is_described(tmp_path):
         assert "No optimum lies" not in text
 
 
+def test_a_written_report_comes_with_the_summary_it_shows(tmp_path):
+    results = synthetic.results(seeds=6)
+    written = write_report(results, tmp_path)
+    assert written.path == tmp_path / "report.html"
+    assert written.summary == summarise(results, compare(results))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        written.path = tmp_path
+
+
+def test_solve_rates_have_an_interval_only_where_runs_are_independent(tmp_path):
+    half = {"seeds": 4, "scores": lambda *where: 1.0 if where[-1] < 2 else 0.5}
+    page, markdown = report(tmp_path / "one", **half)
+    for text in (page.text, markdown):
+        assert "2/4 (15 to 85 %)" in text
+        assert "in brackets the 95 % Wilson interval of the share" in text
+    page, markdown = report(tmp_path / "three", replicates=3, **half)
+    for text in (page.text, markdown):
+        assert "6/12 (50 %)" in text
+        assert "Without an interval: the search is the unit" in text
+        assert "have Wilson intervals" not in text
+
+
+def test_a_setting_without_a_best_score_is_drawn_and_its_absence_from_the_order_said(tmp_path):
+    results = synthetic.results(settings=(("adding_uniform", 50), ("copy_memory", 20)))
+    entry = results.manifest["settings"]["adding_uniform(length=50)"]
+    entry["oracle"] = entry["best"] = None
+    page = Page(write_report(results, tmp_path).path.read_text("utf-8"))
+    for text in (page.text, (tmp_path / "report.md").read_text("utf-8")):
+        assert "Mean normalised score over 1 setting: " in text
+        assert "Left out, having no best score to normalise by: adding_uniform(length=50)." in text
+        assert "adding_uniform(length=50) is left out of the overall score and the order" in text
+
+
 def test_partial_and_quick_runs_carry_a_banner(tmp_path):
     page, markdown = report(tmp_path, keep=7, interrupted=True, quick=True)
     for text in (page.text, markdown):
@@ -217,7 +253,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
 
 
 def test_a_large_report_stays_small(tmp_path):
-    page = write_report(synthetic.large(), tmp_path)
+    page = write_report(synthetic.large(), tmp_path).path
     assert page.stat().st_size < 2_000_000
 
 

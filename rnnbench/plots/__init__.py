@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from rnnbench.findings.standings import standings
 from rnnbench.plots.best_so_far import best_so_far
 from rnnbench.plots.canvas import Drawing, Figure, Omitted, save
@@ -17,11 +15,7 @@ from rnnbench.results import Results
 __all__ = ["Drawing", "Figure", "Omitted", "draw_all"]
 
 
-def draw_all(
-    results: Results,
-    comparisons: pd.DataFrame,  # noqa: ARG001  figures of comparisons start from it
-    folder: Path,
-) -> tuple[Figure | Omitted, ...]:
+def draw_all(results: Results, folder: Path) -> tuple[Figure | Omitted, ...]:
     """Draw every figure that the results can fill into `folder`, the same bytes each time.
 
     A figure that would say nothing comes back as `Omitted` with the reason, and its files from an

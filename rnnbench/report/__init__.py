@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rnnbench.files import write_atomically
 from rnnbench.findings.comparisons import compare
-from rnnbench.findings.summary import summarise
+from rnnbench.findings.summary import Summary, summarise
 from rnnbench.plots import draw_all
 from rnnbench.report.content import gather
 from rnnbench.report.markdown import markdown
 from rnnbench.report.page import page
 from rnnbench.results import Results, write_table
 
-__all__ = ["write_report"]
+__all__ = ["Report", "write_report"]
 
 
-def write_report(results: Results, folder: Path) -> Path:
-    """Write figures, comparisons, report.md and report.html into `folder`; return the page's path.
+@dataclass(frozen=True)
+class Report:
+    """A written report: the path of its page, and the summary that the page shows."""
+
+    path: Path
+    summary: Summary
+
+
+def write_report(results: Results, folder: Path) -> Report:
+    """Write figures, comparisons, report.md and report.html into `folder`.
 
     The same results give the same bytes. Any state of a run will do: partial, failed or empty.
 
@@ -26,7 +35,7 @@ def write_report(results: Results, folder: Path) -> Path:
     """
     comparisons = compare(results)
     write_table(comparisons, folder / "comparisons")
-    figures = draw_all(results, comparisons, folder / "figures")
-    content = gather(results, summarise(results, comparisons), figures)
+    summary = summarise(results, comparisons)
+    content = gather(results, summary, draw_all(results, folder / "figures"))
     write_atomically(folder / "report.md", markdown(content))
-    return write_atomically(folder / "report.html", page(content))
+    return Report(write_atomically(folder / "report.html", page(content)), summary)
