@@ -22,5 +22,5 @@ def command(
     results = read_results(folder)
     write_tables(results, folder)
     report = write_report(results, folder)
-    print_summary(results)
-    typer.echo(f"\nreport  {report}")
+    print_summary(report.summary)
+    typer.echo(f"\nreport  {report.path}")

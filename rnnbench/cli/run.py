@@ -151,5 +151,5 @@ def _finish(store: Store, campaign: Campaign, planned: Plan, manifest: dict[str,
     results = tabulate(done, planned.studies, store.read())
     write_tables(results, store.folder)
     report = write_report(results, store.folder)
-    print_summary(results)
-    return report
+    print_summary(report.summary)
+    return report.path

@@ -5,15 +5,12 @@ from __future__ import annotations
 from rich.table import Table
 
 from rnnbench.cli.console import console, table
-from rnnbench.findings.comparisons import compare
-from rnnbench.findings.summary import Entry, Summary, summarise
+from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.wording import estimate, number
-from rnnbench.results import Results
 
 
-def print_summary(results: Results) -> None:
-    """Print the summary table of these results, as the report has it."""
-    summary = summarise(results, compare(results))
+def print_summary(summary: Summary) -> None:
+    """Print the verdict and the tables of a summary, as the report has them."""
     out = console()
     out.print()
     for line in (summary.banner, summary.verdict, *summary.limits):
