@@ -1,39 +1,34 @@
-"""A suite and the installed plugins to studies: names resolved, sizes matched, backends chosen."""
+"""A suite and the installed plugins to studies: sizes matched, backends chosen, warnings given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from torch import Generator
-
-from rnnbench.contracts import Batch, Cell, Metric, Task
-from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
+from rnnbench.contracts import Metric
 from rnnbench.matching import match
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
-from rnnbench.nn.loss import valid_mask
-from rnnbench.nn.readout import require
 from rnnbench.nn.sizes import sizes
-from rnnbench.options import Between, Choice, LogBetween, Option, Space
+from rnnbench.options import Between, Choice, LogBetween, Space
 from rnnbench.recurrence import choose
-from rnnbench.registry import Component, Registry, asked
+from rnnbench.registry import Registry, asked
+from rnnbench.resolving import (
+    ResolvedCell,
+    ResolvedTask,
+    check_metrics,
+    first_metric,
+    located,
+    resolve_cell,
+    resolve_task,
+)
 from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
 from rnnbench.study import Budget, SearchSpace, Study
-from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
-from rnnbench.suite.source import Place
-
-OUTCOMES = ("solved", "updates_to_solve")
-"""Metrics of outcomes that every run is scored by, beside its task's own."""
+from rnnbench.suite import Suite
 
 LEARNING = ("tpe", "gp")
 """The samplers that learn from results."""
-
-STACKING = ("cell", "layers", "bidirectional", "dropout", "search")
-"""The keys of an architecture that are not options of its cell."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,27 +60,6 @@ class Plan:
         return kept or others
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """An architecture of the suite with its cell found and its options checked."""
-
-    entry: ArchitectureEntry
-    component: Component
-    cell: Cell
-    own: Mapping[str, Space]
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A setting of the suite with its task found, its metrics named, and a batch it gave."""
-
-    entry: SettingEntry
-    component: Component
-    task: Task
-    metrics: tuple[Component, ...]
-    batch: Batch
-
-
 def plan(
     suite: Suite, registry: Registry, *, device: str = "cpu", backend: str | None = None
 ) -> Plan:
@@ -103,9 +77,9 @@ def plan(
     if "momentum" in suite.training.model_fields_set and suite.training.optimizer != "sgd":
         message = f"momentum belongs to sgd; the optimizer is {suite.training.optimizer}"
         raise suite.error(("training", "momentum"), message)
-    cells = [_cell(suite, entry, registry) for entry in chosen.architectures]
-    tasks = [_task(suite, entry, registry) for entry in chosen.settings]
-    _check_metrics(suite, tasks, registry)
+    cells = [resolve_cell(suite, entry, registry) for entry in chosen.architectures]
+    tasks = [resolve_task(suite, entry, registry) for entry in chosen.settings]
+    check_metrics(suite, tasks, registry)
     studies = tuple(
         _study(suite, cell, task, replicate, device, backend)
         for task in tasks
@@ -123,113 +97,17 @@ def plan(
     )
 
 
-def _cell(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> _Cell:
-    component = _at(suite, (*entry.at, "cell"), lambda: registry.cell(entry.cell))
-    owner = f"an architecture with cell `{entry.cell}`"
-    _check_options(suite, entry.at, owner, component.cls.options, entry.options, STACKING)
-    cell: Cell = asked(component, lambda: component.cls(**entry.options))
-    if entry.dropout and entry.layers == 1:
-        raise suite.error(
-            (*entry.at, "dropout"), "dropout acts between layers; with one layer it does nothing"
-        )
-    return _Cell(entry, component, cell, _own_space(suite, entry, cell))
-
-
-def _task(suite: Suite, entry: SettingEntry, registry: Registry) -> _Task:
-    component = _at(suite, (*entry.at, "task"), lambda: registry.task(entry.task))
-    owner = f"a setting of task `{entry.task}`"
-    _check_options(suite, entry.at, owner, component.cls.options, entry.options, ("task",))
-    task: Task = asked(component, lambda: component.cls(**entry.options))
-    _at(suite, (*entry.at, "task"), lambda: require(task.pattern))
-    names = dict.fromkeys((*task.metrics, *OUTCOMES))
-    metrics = [_at(suite, (*entry.at, "task"), partial(registry.metric, name)) for name in names]
-    batch = _at(suite, ("training", "batch"), lambda: _batch(suite, component, task))
-    for index, name in enumerate(suite.metrics):
-        found = _at(suite, ("metrics", index), partial(registry.metric, name))
-        if found not in metrics and not _misfit(found, component, task, batch):
-            metrics.append(found)
-    return _Task(entry, component, task, tuple(metrics), batch)
-
-
-def _batch(suite: Suite, component: Component, task: Task) -> Batch:
-    """Draw a training batch, to see before any training that the task gives one of this size."""
-    generator = Generator().manual_seed(0)
-    size = suite.training.batch
-    try:
-        return asked(component, lambda: task.batch(size, generator))
-    except PluginError as error:
-        raise InputError(f"no batch of {size}: {error}") from None
-
-
-def _misfit(metric: Component, component: Component, task: Task, batch: Batch) -> str:
-    """Say why a metric cannot score a task: tried on the trivial predictor; "" where it can."""
-    if not issubclass(metric.cls, Metric):
-        return ""
-    predictions = asked(component, lambda: task.trivial(batch))
-    try:
-        float(metric.cls().measure(predictions, batch.targets, valid_mask(batch, task)))
-    except Exception as error:  # noqa: BLE001  a metric may raise anything where it does not fit
-        return str(error)
-    return ""
-
-
-def _check_metrics(suite: Suite, tasks: Sequence[_Task], registry: Registry) -> None:
-    """Refuse a metric of the suite that fits none of its tasks."""
-    for index, name in enumerate(suite.metrics):
-        metric = registry.metric(name)
-        reasons = [_misfit(metric, task.component, task.task, task.batch) for task in tasks]
-        if all(reasons):
-            message = f"metric `{name}` fits no task of this suite: {reasons[0]}"
-            raise suite.error(("metrics", index), message, value=True)
-
-
-def _check_options(
-    suite: Suite,
-    at: Place,
-    owner: str,
-    known: Mapping[str, Option],
-    chosen: Mapping[str, object],
-    other_keys: Iterable[str],
-) -> None:
-    for name, value in chosen.items():
-        if name not in known:
-            raise _unknown(suite, (*at, name), f"key of {owner}", name, (*known, *other_keys))
-        _at(suite, (*at, name), partial(known[name].check, name, value))
-
-
-def _unknown(suite: Suite, at: Place, kind: str, name: str, known: Iterable[str]) -> SuiteError:
-    return suite.error(at, str(UnknownNameError(kind, name, known)))
-
-
-def _own_space(suite: Suite, entry: ArchitectureEntry, cell: Cell) -> dict[str, Space]:
-    """Return the dimensions an architecture adds: all that its cell declares, or those named."""
-    numeric = {name: option for name, option in cell.options.items() if option.numeric}
-    if isinstance(entry.own, bool):
-        declared = {name: option.search for name, option in numeric.items()} if entry.own else {}
-        offered = {name: space for name, space in declared.items() if space is not None}
-        if suite.search.sampler == "grid" and offered:
-            message = f"a grid has no points on the continuous `{next(iter(offered))}`"
-            raise suite.error((*entry.at, "search"), f"{message}; list them in a `choice`")
-        return offered
-    for name in entry.own:
-        at = (*entry.at, "search", name)
-        if name in cell.options and name not in numeric:
-            raise suite.error(
-                at,
-                f"option `{name}` of cell `{entry.cell}` shapes its equations and cannot be "
-                "searched; write one architecture for each value",
-            )
-        if name not in numeric:
-            raise _unknown(suite, at, f"numeric option of cell `{entry.cell}`", name, numeric)
-    return dict(entry.own)
-
-
 def _study(
-    suite: Suite, cell: _Cell, task: _Task, replicate: int, device: str, backend: str | None
+    suite: Suite,
+    cell: ResolvedCell,
+    task: ResolvedTask,
+    replicate: int,
+    device: str,
+    backend: str | None,
 ) -> Study:
     entry = cell.entry
     wanted = suite.chosen.match
-    matched = _at(
+    matched = located(
         suite,
         ("match", wanted.quantity),
         lambda: match(
@@ -277,7 +155,7 @@ def _study(
         setting=task.entry.name,
         replicate=replicate,
         template=template,
-        direction=_first(suite, task).direction,
+        direction=first_metric(suite, task).direction,
         search=SearchSpace(
             suite.search.sampler, suite.search.generation, dict(suite.search.space), dict(cell.own)
         ),
@@ -304,7 +182,7 @@ def _study(
     return study
 
 
-def _recipe(suite: Suite, task: _Task) -> Recipe:
+def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:
     training = suite.training
     return Recipe(
         optimizer=training.optimizer,
@@ -319,19 +197,7 @@ def _recipe(suite: Suite, task: _Task) -> Recipe:
     )
 
 
-def _first(suite: Suite, task: _Task) -> type[Metric]:
-    """Return the metric that is a task's score; it must score predictions."""
-    first = task.metrics[0].cls
-    if not issubclass(first, Metric):
-        raise suite.error(
-            (*task.entry.at, "task"),
-            f"task `{task.entry.task}` is scored by `{first.name}`, which scores no predictions",
-            value=True,
-        )
-    return first
-
-
-def _check_defaults(suite: Suite, cell: _Cell, study: Study) -> None:
+def _check_defaults(suite: Suite, cell: ResolvedCell, study: Study) -> None:
     """Refuse a default outside its search space: trial 0 is the defaults."""
     for name, value in study.defaults.items():
         shared = name in study.search.shared
@@ -355,7 +221,7 @@ def _inside(space: Space, value: object) -> bool:
             return isinstance(value, int | float) and low <= value <= high
 
 
-def _cell_card(cell: _Cell) -> dict[str, Any]:
+def _cell_card(cell: ResolvedCell) -> dict[str, Any]:
     entry = cell.entry
     return {
         "cell": entry.cell,
@@ -371,7 +237,7 @@ def _cell_card(cell: _Cell) -> dict[str, Any]:
     }
 
 
-def _task_card(task: _Task) -> dict[str, Any]:
+def _task_card(task: ResolvedTask) -> dict[str, Any]:
     one = task.task
     return {
         "task": task.entry.task,
@@ -428,11 +294,3 @@ def _warnings(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Itera
             f"one generation holds all {suite.chosen.trials} trials, so {suite.search.sampler} "
             "never sees a result; lower search.generation"
         )
-
-
-def _at(suite: Suite, path: Place, find: Callable[[], T]) -> T:
-    """Call `find`; bad input that it reports becomes an error at a place in the suite."""
-    try:
-        return find()
-    except InputError as error:
-        raise suite.error(path, str(error), value=True) from None

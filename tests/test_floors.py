@@ -17,7 +17,7 @@ FLOORS = {
     2: "hookspecs suite study store",
     3: "registry recurrence",
     4: "nn findings",
-    5: "matching plan training plots",
+    5: "matching resolving plan training plots",
     6: "search protocol campaign tables folder best executor report",
     7: "runner manifest",
     8: "estimate",

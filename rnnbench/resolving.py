@@ -1,0 +1,183 @@
+"""The names of a suite to installed cells, tasks and metrics, with all that is wrong located."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from torch import Generator
+
+from rnnbench.contracts import Batch, Cell, Metric, Task
+from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
+from rnnbench.nn.loss import valid_mask
+from rnnbench.nn.readout import require
+from rnnbench.options import Option, Space
+from rnnbench.registry import Component, Registry, asked
+from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
+from rnnbench.suite.source import Place
+
+OUTCOMES = ("solved", "updates_to_solve")
+"""Metrics of outcomes that every run is scored by, beside its task's own."""
+
+STACKING = ("cell", "layers", "bidirectional", "dropout", "search")
+"""The keys of an architecture that are not options of its cell."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ResolvedCell:
+    """An architecture of the suite with its cell found and its options checked."""
+
+    entry: ArchitectureEntry
+    component: Component
+    cell: Cell
+    own: Mapping[str, Space]
+
+
+@dataclass(frozen=True)
+class ResolvedTask:
+    """A setting of the suite with its task found, its metrics named, and a batch it gave."""
+
+    entry: SettingEntry
+    component: Component
+    task: Task
+    metrics: tuple[Component, ...]
+    batch: Batch
+
+
+def resolve_cell(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> ResolvedCell:
+    """Find an architecture's cell and check its options.
+
+    Raises:
+        SuiteError: an unknown cell or key, a value that does not fit, dropout without effect.
+        PluginError: the cell raises.
+    """
+    component = located(suite, (*entry.at, "cell"), lambda: registry.cell(entry.cell))
+    owner = f"an architecture with cell `{entry.cell}`"
+    _check_options(suite, entry.at, owner, component.cls.options, entry.options, STACKING)
+    cell: Cell = asked(component, lambda: component.cls(**entry.options))
+    if entry.dropout and entry.layers == 1:
+        raise suite.error(
+            (*entry.at, "dropout"), "dropout acts between layers; with one layer it does nothing"
+        )
+    return ResolvedCell(entry, component, cell, _own_space(suite, entry, cell))
+
+
+def resolve_task(suite: Suite, entry: SettingEntry, registry: Registry) -> ResolvedTask:
+    """Find a setting's task and its metrics, and try it on one batch.
+
+    Raises:
+        SuiteError: an unknown task, key or metric, a pattern or a batch that cannot be had.
+        PluginError: the task raises.
+    """
+    component = located(suite, (*entry.at, "task"), lambda: registry.task(entry.task))
+    owner = f"a setting of task `{entry.task}`"
+    _check_options(suite, entry.at, owner, component.cls.options, entry.options, ("task",))
+    task: Task = asked(component, lambda: component.cls(**entry.options))
+    located(suite, (*entry.at, "task"), lambda: require(task.pattern))
+    names = dict.fromkeys((*task.metrics, *OUTCOMES))
+    metrics = [
+        located(suite, (*entry.at, "task"), partial(registry.metric, name)) for name in names
+    ]
+    batch = located(suite, ("training", "batch"), lambda: _batch(suite, component, task))
+    for index, name in enumerate(suite.metrics):
+        found = located(suite, ("metrics", index), partial(registry.metric, name))
+        if found not in metrics and not _misfit(found, component, task, batch):
+            metrics.append(found)
+    return ResolvedTask(entry, component, task, tuple(metrics), batch)
+
+
+def _batch(suite: Suite, component: Component, task: Task) -> Batch:
+    """Draw a training batch, to see before any training that the task gives one of this size."""
+    generator = Generator().manual_seed(0)
+    size = suite.training.batch
+    try:
+        return asked(component, lambda: task.batch(size, generator))
+    except PluginError as error:
+        raise InputError(f"no batch of {size}: {error}") from None
+
+
+def _misfit(metric: Component, component: Component, task: Task, batch: Batch) -> str:
+    """Say why a metric cannot score a task: tried on the trivial predictor; "" where it can."""
+    if not issubclass(metric.cls, Metric):
+        return ""
+    predictions = asked(component, lambda: task.trivial(batch))
+    try:
+        float(metric.cls().measure(predictions, batch.targets, valid_mask(batch, task)))
+    except Exception as error:  # noqa: BLE001  a metric may raise anything where it does not fit
+        return str(error)
+    return ""
+
+
+def check_metrics(suite: Suite, tasks: Sequence[ResolvedTask], registry: Registry) -> None:
+    """Refuse a metric of the suite that fits none of its tasks."""
+    for index, name in enumerate(suite.metrics):
+        metric = registry.metric(name)
+        reasons = [_misfit(metric, task.component, task.task, task.batch) for task in tasks]
+        if all(reasons):
+            message = f"metric `{name}` fits no task of this suite: {reasons[0]}"
+            raise suite.error(("metrics", index), message, value=True)
+
+
+def _check_options(
+    suite: Suite,
+    at: Place,
+    owner: str,
+    known: Mapping[str, Option],
+    chosen: Mapping[str, object],
+    other_keys: Iterable[str],
+) -> None:
+    for name, value in chosen.items():
+        if name not in known:
+            raise _unknown(suite, (*at, name), f"key of {owner}", name, (*known, *other_keys))
+        located(suite, (*at, name), partial(known[name].check, name, value))
+
+
+def _unknown(suite: Suite, at: Place, kind: str, name: str, known: Iterable[str]) -> SuiteError:
+    return suite.error(at, str(UnknownNameError(kind, name, known)))
+
+
+def _own_space(suite: Suite, entry: ArchitectureEntry, cell: Cell) -> dict[str, Space]:
+    """Return the dimensions an architecture adds: all that its cell declares, or those named."""
+    numeric = {name: option for name, option in cell.options.items() if option.numeric}
+    if isinstance(entry.own, bool):
+        declared = {name: option.search for name, option in numeric.items()} if entry.own else {}
+        offered = {name: space for name, space in declared.items() if space is not None}
+        if suite.search.sampler == "grid" and offered:
+            message = f"a grid has no points on the continuous `{next(iter(offered))}`"
+            raise suite.error((*entry.at, "search"), f"{message}; list them in a `choice`")
+        return offered
+    for name in entry.own:
+        at = (*entry.at, "search", name)
+        if name in cell.options and name not in numeric:
+            raise suite.error(
+                at,
+                f"option `{name}` of cell `{entry.cell}` shapes its equations and cannot be "
+                "searched; write one architecture for each value",
+            )
+        if name not in numeric:
+            raise _unknown(suite, at, f"numeric option of cell `{entry.cell}`", name, numeric)
+    return dict(entry.own)
+
+
+def first_metric(suite: Suite, task: ResolvedTask) -> type[Metric]:
+    """Return the metric that is a task's score; it must score predictions."""
+    first = task.metrics[0].cls
+    if not issubclass(first, Metric):
+        raise suite.error(
+            (*task.entry.at, "task"),
+            f"task `{task.entry.task}` is scored by `{first.name}`, which scores no predictions",
+            value=True,
+        )
+    return first
+
+
+def located(suite: Suite, path: Place, find: Callable[[], T]) -> T:
+    """Call `find`; bad input that it reports becomes an error at a place in the suite."""
+    try:
+        return find()
+    except InputError as error:
+        raise suite.error(path, str(error), value=True) from None
