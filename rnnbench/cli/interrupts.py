@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
-
-import typer
 
 
 class Interrupts:
@@ -26,7 +25,8 @@ class Interrupts:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        typer.echo("stopping: finishing what is under way; once more to stop at once", err=True)
+        # straight to the descriptor: the signal may have come in the middle of a print to stderr
+        os.write(2, b"\nstopping: finishing what is under way; once more to stop at once\n")
 
 
 @contextmanager
