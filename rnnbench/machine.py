@@ -52,9 +52,12 @@ def cores() -> int:
 
 
 def git(folder: Path) -> dict[str, Any] | None:
-    """Return the commit and whether the tree is dirty, where `folder` is in a git work tree."""
+    """Return the commit of a folder's tracked files and whether the tree is dirty.
+
+    None where git tracks nothing in it: an installed package inside somebody else's work tree.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
+    if commit is None or not _git(folder, "ls-files", "."):
         return None
     return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))}
 

@@ -45,6 +45,16 @@ def test_git_names_the_commit_and_whether_files_differ_from_it(tmp_path):
     assert git(tmp_path)["dirty"] is True
 
 
+def test_an_untracked_folder_of_a_work_tree_has_no_commit_of_its_own(tmp_path):
+    run(tmp_path, "init")
+    (tmp_path / "file").write_text("")
+    run(tmp_path, "add", "file")
+    run(tmp_path, "commit", "-m", "x")
+    (tmp_path / "site-packages").mkdir()
+    assert git(tmp_path) is not None
+    assert git(tmp_path / "site-packages") is None
+
+
 def test_a_folder_outside_git_has_no_commit(tmp_path):
     assert git(tmp_path) is None
 
