@@ -93,3 +93,15 @@ def test_a_changed_metric_makes_what_it_scored_stale(tmp_path) -> None:
         fill(store, study())
         with pytest.raises(StaleError, match="metric mean_squared_error changed"):
             settle((changed,), store, VERSIONS)
+
+
+def test_runs_that_a_failed_search_leaves_undone_count_as_failed() -> None:
+    one = study(trials=2, seeds=4)
+    campaign = Campaign((one,), {})
+    for ask in list(campaign.missing()):
+        campaign.end(ask.member.key, Finished("diverged"))
+    assert {ask.skipped for ask in campaign.asks if ask.phase == "evaluation"} == {
+        "no trial of the search succeeded"
+    }
+    count = campaign.count
+    assert (count.failed, count.done, count.expected) == (2 + 4, 2 + 4, 2 + 4)
