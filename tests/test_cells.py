@@ -52,7 +52,7 @@ def test_a_cell_equals_its_paper(variant):
     cell, paper = variant
     x, state, weights = drawn(cell)
 
-    outputs, after = runner("loop")(cell, x, state, weights, None)
+    outputs, after = runner("loop", cell)(x, state, weights, None)
 
     arrays = {name: tensor.numpy() for name, tensor in weights.items()}
     for b in range(B):
@@ -72,7 +72,7 @@ def test_gradients_through_a_sequence_equal_finite_differences(variant):
     def run(x, *values):
         states = Tensors(zip(state, values[: len(state)], strict=True))
         rest = Tensors(zip(weights, values[len(state) :], strict=True))
-        outputs, after = runner("loop")(cell, x, states, rest, lengths)
+        outputs, after = runner("loop", cell)(x, states, rest, lengths)
         return outputs, *after.values()
 
     given = (x, *state.values(), *weights.values())
@@ -84,7 +84,7 @@ def test_the_linear_recurrence_can_be_followed_by_hand():
     weights = Tensors(W=torch.tensor([[2.0]]), U=torch.tensor([[0.5]]), b=torch.tensor([1.0]))
     x = torch.tensor([1.0, 0.0, 3.0]).view(3, 1, 1)
 
-    outputs, _ = runner("loop")(cell, x, Tensors(h=torch.tensor([[4.0]])), weights, None)
+    outputs, _ = runner("loop", cell)(x, Tensors(h=torch.tensor([[4.0]])), weights, None)
 
     assert outputs.flatten().tolist() == [5.0, 3.5, 8.75]
 

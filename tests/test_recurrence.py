@@ -67,7 +67,7 @@ def test_a_cell_that_says_it_equals_a_layer_of_torch_does(name, backend):
     expected, last = module(x, tuple(first) if len(first) > 1 else first[0])
     last = [s.squeeze(0) for s in (last if len(first) > 1 else [last])]
 
-    outputs, after = runner(backend)(cell, x, state, weights, None)
+    outputs, after = runner(backend, cell)(x, state, weights, None)
 
     torch.testing.assert_close(outputs, expected)
     torch.testing.assert_close(list(after.values()), last)
@@ -77,7 +77,7 @@ def test_a_cell_that_says_it_equals_a_layer_of_torch_does(name, backend):
     got = gradients(outputs, after, [x, *state.values(), weights.W, weights.U, weights.b])
     torch.testing.assert_close(got, wanted[:-1])
     if name == "gru":
-        (bias,) = gradients(*runner(backend)(cell, x, state, weights, None), [weights.d])
+        (bias,) = gradients(*runner(backend, cell)(x, state, weights, None), [weights.d])
         torch.testing.assert_close(bias, wanted[-1][2 * H :])
 
 
@@ -86,7 +86,7 @@ def test_the_forget_bias_has_the_same_gradient_on_both_backends(lengths):
     cell = LSTM()
     x, state, weights = drawn(cell)
     by_loop, by_torch = (
-        gradients(*runner(name)(cell, x, state, weights, lengths), [weights.forget_bias])
+        gradients(*runner(name, cell)(x, state, weights, lengths), [weights.forget_bias])
         for name in ("loop", "torch")
     )
     assert by_loop[0].abs() > 0.01
@@ -105,7 +105,7 @@ def test_padding_changes_no_output_state_or_gradient(name, backend, garbage):
     clean = x.detach().masked_fill(~real, 0).requires_grad_()
     dirty = x.detach().masked_fill(~real, garbage).requires_grad_()
 
-    runs = [runner(backend)(cell, given, state, weights, LENGTHS) for given in (clean, dirty)]
+    runs = [runner(backend, cell)(given, state, weights, LENGTHS) for given in (clean, dirty)]
     slopes = [
         gradients(*run, [given, *state.values(), *weights.values()])
         for run, given in zip(runs, (clean, dirty), strict=True)
@@ -121,10 +121,10 @@ def test_padding_changes_no_output_state_or_gradient(name, backend, garbage):
 def test_a_sequence_ends_in_the_state_that_it_ends_in_alone(name, backend):
     cell = PeepholeLSTM() if name == "peephole" else EQUALS[name][0]
     x, state, weights = drawn(cell)
-    outputs, after = runner(backend)(cell, x, state, weights, LENGTHS)
+    outputs, after = runner(backend, cell)(x, state, weights, LENGTHS)
     for b, length in enumerate(LENGTHS.tolist()):
         own = Tensors({name: s[b : b + 1] for name, s in state.items()})
-        alone, last = runner("loop")(cell, x[:length, b : b + 1], own, weights, None)
+        alone, last = runner("loop", cell)(x[:length, b : b + 1], own, weights, None)
         torch.testing.assert_close(outputs[:length, b : b + 1], alone)
         torch.testing.assert_close({k: v[b : b + 1] for k, v in after.items()}, dict(last))
 
@@ -156,11 +156,11 @@ def test_a_cell_without_an_equal_in_torch_runs_in_the_loop_or_not_at_all(cell):
     with pytest.raises(InputError, match=f"`torch` cannot run cell `{cell.name}`.*Use `loop`"):
         choose(cell, "torch")
     with pytest.raises(InputError, match="equals no layer of torch"):
-        runner("torch")(cell, *drawn(cell), None)
+        runner("torch", cell)(*drawn(cell), None)
 
 
 def test_a_misspelt_backend_is_named_with_those_there_are():
-    for ask in (lambda: choose(LSTM(), "lop"), lambda: runner("lop")):
+    for ask in (lambda: choose(LSTM(), "lop"), lambda: runner("lop", LSTM())):
         with pytest.raises(UnknownNameError, match="did you mean `loop`"):
             ask()
 
@@ -183,7 +183,7 @@ class Counter(Cell):
 
 def count(cell):
     state = Tensors({"sum": torch.zeros(2, 3), "n": torch.zeros(2, 1)})
-    return runner("loop")(cell, torch.ones(3, 2, 3), state, Tensors(), torch.tensor([3, 1]))
+    return runner("loop", cell)(torch.ones(3, 2, 3), state, Tensors(), torch.tensor([3, 1]))
 
 
 def test_the_output_may_be_another_state_than_the_first():

@@ -11,7 +11,7 @@ from rnnbench.contracts import Batch, Cell, Reals, Task, Tokens
 from rnnbench.errors import UnknownNameError
 from rnnbench.nn.readout import Readout, require, target_width
 from rnnbench.nn.stack import Stack
-from rnnbench.recurrence import choose, runner
+from rnnbench.recurrence import choose
 
 
 class Network(nn.Module):
@@ -65,7 +65,7 @@ def build(
         bidirectional=bidirectional,
         dropout=dropout,
         numeric=_numeric(cell, numeric or {}),
-        run=runner(choose(cell, backend).name),
+        backend=choose(cell, backend).name,
         generator=generator,
     )
     readout = Readout(

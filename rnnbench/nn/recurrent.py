@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from rnnbench.contracts import Cell, Tensors
 from rnnbench.errors import PluginError
-from rnnbench.recurrence import Runner, output_of, reverse
+from rnnbench.recurrence import output_of, reverse, runner
 
 
 class Recurrent(nn.Module):
@@ -29,12 +29,12 @@ class Recurrent(nn.Module):
         hidden: int,
         *,
         numeric: Mapping[str, float],
-        run: Runner,
+        backend: str,
         generator: Generator,
         backward: bool = False,
     ) -> None:
         super().__init__()
-        self.cell, self.run, self.backward = cell, run, backward
+        self.run, self.backward = runner(backend, cell), backward
         weights, state = cell.weights(inputs, hidden), cell.state(hidden)
         if both := weights.keys() & numeric.keys():
             raise PluginError(
@@ -64,6 +64,6 @@ class Recurrent(nn.Module):
             {name: getattr(self, f"first_{name}").expand(x.shape[1], -1) for name in self._states}
         )
         if not self.backward:
-            return self.run(self.cell, x, state, weights, lengths)
-        outputs, state = self.run(self.cell, reverse(x, lengths), state, weights, lengths)
+            return self.run(x, state, weights, lengths)
+        outputs, state = self.run(reverse(x, lengths), state, weights, lengths)
         return reverse(outputs, lengths), state

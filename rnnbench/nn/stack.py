@@ -10,7 +10,6 @@ from torch import Generator, Tensor, nn
 from rnnbench.contracts import Cell
 from rnnbench.nn.dropout import Dropout
 from rnnbench.nn.recurrent import Recurrent
-from rnnbench.recurrence import Runner
 
 
 class Stack(nn.Module):
@@ -33,7 +32,7 @@ class Stack(nn.Module):
         bidirectional: bool,
         dropout: float,
         numeric: Mapping[str, float],
-        run: Runner,
+        backend: str,
         generator: Generator,
     ) -> None:
         super().__init__()
@@ -44,7 +43,7 @@ class Stack(nn.Module):
                 inputs,
                 hidden,
                 numeric=numeric,
-                run=run,
+                backend=backend,
                 generator=generator,
                 backward=backward,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -17,10 +18,10 @@ Name = Literal["loop", "torch"]
 
 
 class Runner(Protocol):
-    """Runs a cell over a sequence; `loop` defines what that means."""
+    """Runs one cell over a sequence; `loop` defines what that means."""
 
     def __call__(
-        self, cell: Cell, x: Tensor, state: Tensors, weights: Tensors, lengths: Tensor | None
+        self, x: Tensor, state: Tensors, weights: Tensors, lengths: Tensor | None
     ) -> tuple[Tensor, Tensors]:
         """Return the outputs [time, batch, width] and the final state."""
 
@@ -33,7 +34,7 @@ class Backend:
     reason: str
 
 
-_RUNNERS: dict[str, Runner] = {"loop": loop, "torch": torch_layer}
+_RUNNERS = {"loop": loop, "torch": torch_layer}
 
 
 def choose(cell: Cell, forced: str | None) -> Backend:
@@ -60,12 +61,12 @@ def choose(cell: Cell, forced: str | None) -> Backend:
     raise UnknownNameError("backend", forced, _RUNNERS)
 
 
-def runner(name: str) -> Runner:
-    """Return the function that runs cells on the named backend.
+def runner(name: str, cell: Cell) -> Runner:
+    """Return what runs `cell` on the named backend.
 
     Raises:
         UnknownNameError: no backend has this name.
     """
     if name not in _RUNNERS:
         raise UnknownNameError("backend", name, _RUNNERS)
-    return _RUNNERS[name]
+    return partial(_RUNNERS[name], cell)
