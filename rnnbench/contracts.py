@@ -51,6 +51,24 @@ class TorchLayer:
     weights: Callable[[Tensors], tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers that a step reads from `w`: drawn in training, their mean otherwise.
+
+    kind      mask     1 with probability `strength`, else 0; their mean is `strength`
+              dropout  0 with probability `strength`, else 1/(1 − strength); their mean is 1
+              normal   standard deviation `strength`; their mean is 0
+    width     numbers a sequence and step
+    strength  the numeric option that sets it; no gradient reaches it through the noise
+    once      one draw for all steps of a sequence (Gal & Ghahramani 2016), not one a step
+    """
+
+    kind: Literal["mask", "dropout", "normal"]
+    width: int
+    strength: str
+    once: bool = False
+
+
 class Cell(ABC):
     """An update rule that is applied at every time step with the same weights.
 
@@ -74,6 +92,14 @@ class Cell(ABC):
             def step(self, x, s, w):
                 new = torch.tanh(x @ w.W.T + s.h @ w.U.T + w.b)
                 return {"h": (1 - w.leak) * s.h + w.leak * new}
+
+    Random numbers are declared, never drawn inside `step`, so that runs can be repeated. With an
+    option `zoneout`, zoneout (Krueger et al. 2017) is
+
+            def noise(self, hidden):
+                return {"keep": Noise("mask", hidden, strength="zoneout")}
+
+    and `w.keep * s.h + (1 - w.keep) * new` in the step.
     """
 
     name: ClassVar[str]
@@ -114,6 +140,10 @@ class Cell(ABC):
         Use data @ weight, elementwise functions, and chunk, split, slice and cat along the last
         dimension. `s` and `w` are `Tensors`.
         """
+
+    def noise(self, hidden: int) -> dict[str, Noise]:  # noqa: ARG002  the default has no use for it
+        """Declare the random numbers that `step` reads as `w.<name>` [batch, width]."""
+        return {}
 
     def torch_layer(self) -> TorchLayer | None:
         """Return torch's equal of this cell with these options, where there is one."""

@@ -11,9 +11,9 @@ import rnnbench
 # What plugin modules see; a change here is a change of the contract.
 PUBLIC = [
     "Anchors", "Batch", "Between", "Cell", "Choice", "Classes", "Initial", "LogBetween",
-    "Measured", "Metric", "Option", "Outcome", "OutcomeMetric", "Reals", "Split", "Task",
-    "Tensors", "Tokens", "TorchLayer", "constant", "hookimpl", "identity", "orthogonal",
-    "uniform", "zeros",
+    "Measured", "Metric", "Noise", "Option", "Outcome", "OutcomeMetric", "Reals", "Split",
+    "Task", "Tensors", "Tokens", "TorchLayer", "constant", "hookimpl", "identity",
+    "orthogonal", "uniform", "zeros",
 ]  # fmt: skip
 
 

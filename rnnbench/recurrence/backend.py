@@ -21,7 +21,12 @@ class Runner(Protocol):
     """Runs one cell over a sequence; `loop` defines what that means."""
 
     def __call__(
-        self, x: Tensor, state: Tensors, weights: Tensors, lengths: Tensor | None
+        self,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors | None = None,
     ) -> tuple[Tensor, Tensors]:
         """Return the outputs [time, batch, width] and the final state."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -13,7 +14,12 @@ from rnnbench.recurrence.lengths import within
 
 
 def loop(
-    cell: Cell, x: Tensor, state: Tensors, weights: Tensors, lengths: Tensor | None
+    cell: Cell,
+    x: Tensor,
+    state: Tensors,
+    weights: Tensors,
+    lengths: Tensor | None,
+    noise: Tensors | None = None,
 ) -> tuple[Tensor, Tensors]:
     """Run `cell` over a sequence and return the outputs and the final state.
 
@@ -21,6 +27,8 @@ def loop(
     state    the state before the first step, each [batch, width]
     weights  the cell's weights and numeric options
     lengths  [batch] int64, from 1 to time; None: all of them are real
+    noise    what the cell declares as its noise, each [time, batch, width]; it is constant, so no
+             gradient passes through it
 
     A state stops changing after its sequence ends, and outputs after the end are zeros. What
     stands in the padding changes no output, no state and no gradient, even if it is NaN.
@@ -37,8 +45,9 @@ def loop(
         # selected, not multiplied: 0 × NaN is NaN
         x = x.masked_fill(~real, 0)
     outputs = []
-    for t, now in enumerate(x.unbind(0)):
-        new = cell.step(now, state, weights)
+    readable = _each_step(weights, noise or Tensors(), len(x))
+    for t, (now, given) in enumerate(zip(x.unbind(0), readable, strict=True)):
+        new = cell.step(now, state, given)
         _check(cell, new, state)
         if real is not None:
             new = {name: torch.where(real[t], new[name], old) for name, old in state.items()}
@@ -61,6 +70,16 @@ def output_of(cell: Cell, states: Iterable[str]) -> str:
             f"cell `{cell.name}` has the output `{name}`, but only the states {', '.join(names)}"
         )
     return name
+
+
+def _each_step(weights: Tensors, noise: Tensors, steps: int) -> Iterator[Tensors]:
+    """Return what each step reads as `w`: the weights and its own noise."""
+    if not noise:
+        return repeat(weights, steps)
+    drawn = (numbers.detach().unbind(0) for numbers in noise.values())
+    return (
+        Tensors(weights | dict(zip(noise, now, strict=True))) for now in zip(*drawn, strict=True)
+    )
 
 
 def _check(cell: Cell, new: dict[str, Tensor], old: Tensors) -> None:

@@ -21,13 +21,20 @@ _FUNCTION: dict[str, Callable[..., Any]] = {
 
 
 def torch_layer(
-    cell: Cell, x: Tensor, state: Tensors, weights: Tensors, lengths: Tensor | None
+    cell: Cell,
+    x: Tensor,
+    state: Tensors,
+    weights: Tensors,
+    lengths: Tensor | None,
+    noise: Tensors | None = None,
 ) -> tuple[Tensor, Tensors]:
     """Run `cell` over a sequence through torch's LSTM, GRU or RNN; see `loop` for the meaning.
 
     Raises:
-        InputError: the cell declares no equal layer of torch.
+        InputError: the cell declares no equal layer of torch, or it reads noise.
     """
+    if noise:
+        raise InputError(f"cell `{cell.name}` reads noise, so it equals no layer of torch")
     layer = cell.torch_layer()
     if layer is None:
         raise InputError(f"cell `{cell.name}` with these options equals no layer of torch")
