@@ -6,6 +6,7 @@ import torch
 from rnnbench import Cell, Tensors, zeros
 from rnnbench.errors import InputError, PluginError, UnknownNameError
 from rnnbench.recurrence import choose, reverse, runner, within
+from rnnbench.recurrence.loop import loop
 from rnnbench_cells.gru import GRU
 from rnnbench_cells.lstm import LSTM
 from rnnbench_cells.peephole_lstm import PeepholeLSTM
@@ -127,6 +128,67 @@ def test_a_sequence_ends_in_the_state_that_it_ends_in_alone(name, backend):
         alone, last = runner("loop", cell)(x[:length, b : b + 1], own, weights, None)
         torch.testing.assert_close(outputs[:length, b : b + 1], alone)
         torch.testing.assert_close({k: v[b : b + 1] for k, v in after.items()}, dict(last))
+
+
+class Adder(Cell):
+    """Sums its inputs and its noise, weighted."""
+
+    name = "adder"
+
+    def weights(self, inputs, hidden):
+        return {"a": zeros(1)}
+
+    def state(self, hidden):
+        return {"h": zeros(1)}
+
+    def step(self, x, s, w):
+        return {"h": s.h + x + w.a * w.more}
+
+
+def add(noise, lengths=None):
+    """Run two sequences of zeros over three steps with the weight 10."""
+    first, a = Tensors(h=torch.zeros(2, 1)), Tensors(a=torch.tensor([10.0]))
+    outputs, after = loop(Adder(), torch.zeros(3, 2, 1), first, a, lengths, Tensors(more=noise))
+    return outputs.squeeze(-1), after.h.squeeze(-1)
+
+
+def test_each_step_reads_its_own_noise():
+    outputs, after = add(torch.tensor([[1.0, 4], [2, 5], [3, 6]]).unsqueeze(-1))
+    assert outputs.tolist() == [[10, 40], [30, 90], [60, 150]]
+    assert after.tolist() == [60, 150]
+
+
+def test_noise_may_be_one_number_for_all_steps_and_sequences():
+    outputs, _ = add(torch.tensor(2.0).expand(3, 2, 1))
+    assert outputs.tolist() == [[20, 20], [40, 40], [60, 60]]
+
+
+def test_noise_after_the_end_of_a_sequence_changes_nothing():
+    noise = torch.tensor([[1.0, 4], [2, 5], [3, 6]]).unsqueeze(-1)
+    outputs, after = add(noise, torch.tensor([3, 1]))
+    assert outputs.tolist() == [[10, 40], [30, 0], [60, 0]]
+    assert after.tolist() == [60, 40]
+
+
+def test_noise_is_a_constant_for_gradients():
+    outputs, after = add(torch.ones(3, 2, 1, requires_grad=True))
+    assert not outputs.requires_grad
+    assert not after.requires_grad
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_noise_for_another_number_of_steps_is_refused(steps):
+    with pytest.raises(ValueError, match="zip"):
+        add(torch.ones(steps, 2, 1))
+
+
+def test_a_cell_that_reads_noise_equals_no_layer_of_torch():
+    x, state, weights = drawn(LSTM())
+    run = runner("torch", LSTM())
+    with pytest.raises(InputError, match="`lstm` reads noise, so it equals no layer of torch"):
+        run(x, state, weights, None, Tensors(keep=torch.ones(T, B, H)))
+    without, empty = run(x, state, weights, None), run(x, state, weights, None, Tensors())
+    assert torch.equal(without[0], empty[0])
 
 
 def test_each_sequence_is_reversed_within_its_length():

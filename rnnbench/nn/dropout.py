@@ -11,23 +11,33 @@ from rnnbench.errors import InputError
 from rnnbench.seeds import seed_of
 
 
-class Dropout(nn.Module):
+class Keyed(nn.Module):
+    """A site that draws random numbers: a function of its `key`, which `rekey` sets for an update.
+
+    The key is a buffer, so that networks that train side by side can each have their own.
+    """
+
+    key: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # the key belongs to an update, not to the trained network
+        self.register_buffer("key", torch.tensor(0), persistent=False)
+
+
+class Dropout(Keyed):
     """Zero each entry with probability `rate` and scale the others by 1/(1 − rate).
 
-    Srivastava et al. 2014. The mask is a function of `key` alone; `rekey` sets it for an update.
-    Rate and key are buffers, so that networks that train side by side can each have their own.
+    Srivastava et al. 2014. The rate is a buffer, as the key is.
     """
 
     rate: Tensor
-    key: Tensor
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         if not 0 <= rate < 1:
             raise InputError(f"dropout is at least 0 and below 1, not {rate!r}")
         self.register_buffer("rate", torch.tensor(float(rate)))
-        # the key belongs to an update, not to the trained network
-        self.register_buffer("key", torch.tensor(0), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop entries of x, of any shape, in training; return it as it is otherwise."""
@@ -38,12 +48,12 @@ class Dropout(nn.Module):
 
 
 def rekey(network: nn.Module, seed: int) -> None:
-    """Give every dropout site of `network` new bits, each its own, that follow from `seed`.
+    """Give every site of `network` that draws new bits, each its own, that follow from `seed`.
 
     Call it with another seed before every update.
     """
     for name, site in network.named_modules():
-        if isinstance(site, Dropout):
+        if isinstance(site, Keyed):
             site.key.fill_(seed_of("dropout", name, seed) & _BITS)
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from itertools import combinations
 
 import torch
 from torch import Generator, Tensor, nn
 
-from rnnbench.contracts import Cell, Tensors
-from rnnbench.errors import PluginError
+from rnnbench.contracts import Cell, Noise, Tensors
+from rnnbench.errors import InputError, PluginError
+from rnnbench.nn.dropout import Keyed, uniform
 from rnnbench.recurrence import output_of, reverse, runner
 
 
 class Recurrent(nn.Module):
     """A cell as a layer: [time, batch, inputs] -> [time, batch, width].
 
-    Weights are parameters; numeric options and the first state are buffers. Their names carry a
-    prefix, so that a cell may call its weights what it likes.
+    Weights are parameters; numeric options and the first state are buffers; each noise is a site
+    that `rekey` reaches. Their names carry a prefix, so that a cell may call its weights what it
+    likes.
     """
 
     width: int
@@ -36,18 +40,21 @@ class Recurrent(nn.Module):
         super().__init__()
         self.run, self.backward = runner(backend, cell), backward
         weights, state = cell.weights(inputs, hidden), cell.state(hidden)
-        if both := weights.keys() & numeric.keys():
-            raise PluginError(
-                f"cell `{cell.name}` has weights and options of one name: "
-                + ", ".join(sorted(both))
-            )
+        noise = cell.noise(hidden)
+        _refuse_shared_names(
+            cell, {"weights": set(weights), "options": set(numeric), "noise": set(noise)}
+        )
         for name, weight in weights.items():
             self.register_parameter(f"weight_{name}", nn.Parameter(weight.draw(generator)))
         for name, value in numeric.items():
             self.register_buffer(f"option_{name}", torch.tensor(float(value)))
         for name, first in state.items():
             self.register_buffer(f"first_{name}", first.draw(generator))
+        for name, declared in noise.items():
+            _check_noise(cell, name, declared, numeric)
+            self.add_module(f"noise_{name}", Source(declared))
         self._weights, self._options, self._states = tuple(weights), tuple(numeric), tuple(state)
+        self._noise = {name: declared.strength for name, declared in noise.items()}
         self.width = state[output_of(cell, state)].shape[0]
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensors]:
@@ -63,7 +70,92 @@ class Recurrent(nn.Module):
         state = Tensors(
             {name: getattr(self, f"first_{name}").expand(x.shape[1], -1) for name in self._states}
         )
+        noise = Tensors(
+            {
+                name: getattr(self, f"noise_{name}")(weights[strength], x)
+                for name, strength in self._noise.items()
+            }
+        )
         if not self.backward:
-            return self.run(x, state, weights, lengths)
-        outputs, state = self.run(reverse(x, lengths), state, weights, lengths)
+            return self.run(x, state, weights, lengths, noise)
+        outputs, state = self.run(reverse(x, lengths), state, weights, lengths, noise)
         return reverse(outputs, lengths), state
+
+
+class Source(Keyed):
+    """One declared noise for a sequence: numbers that follow from the key, or their mean."""
+
+    def __init__(self, noise: Noise) -> None:
+        super().__init__()
+        self.noise = noise
+
+    def forward(self, strength: Tensor, x: Tensor) -> Tensor:
+        """Return [time, batch, width] for x [time, batch, inputs], of its dtype."""
+        noise, (steps, batch, _) = self.noise, x.shape
+        strength = strength.detach().to(x.dtype)
+        if self.training:
+            even = uniform(self.key, (1 if noise.once else steps, batch, noise.width))
+            numbers = _drawn(noise, even, strength)
+        else:
+            numbers = _mean(noise, strength)
+        return numbers.expand(steps, batch, noise.width)
+
+
+def _drawn(noise: Noise, even: Tensor, strength: Tensor) -> Tensor:
+    """Turn uniform numbers into noise of the dtype of `strength`."""
+    match noise.kind:
+        case "mask":
+            return (even < strength).to(strength.dtype)
+        case "dropout":
+            return torch.where(even >= strength, 1 / (1 - strength), 0)
+        case "normal":
+            # the middle of each of the 2^24 equal parts of (−1, 1), exact in float32: never
+            # ±1, where erfinv is infinite, and one uniform number does where Box-Muller needs two
+            middle = 2 * even - 1 + 2**-24
+            return torch.erfinv(middle).to(strength.dtype) * (math.sqrt(2) * strength)
+
+
+def _mean(noise: Noise, strength: Tensor) -> Tensor:
+    match noise.kind:
+        case "mask":
+            return strength
+        case "dropout":
+            return torch.ones_like(strength)
+        case "normal":
+            return torch.zeros_like(strength)
+
+
+def _refuse_shared_names(cell: Cell, names: Mapping[str, set[str]]) -> None:
+    """Refuse what a step could not tell apart in `w`."""
+    for (first, some), (second, others) in combinations(names.items(), 2):
+        if both := some & others:
+            raise PluginError(
+                f"cell `{cell.name}` has {first} and {second} of one name: "
+                + ", ".join(sorted(both))
+            )
+
+
+def _check_noise(cell: Cell, name: str, noise: Noise, numeric: Mapping[str, float]) -> None:
+    if noise.kind not in _STRENGTHS:
+        raise PluginError(
+            f"cell `{cell.name}`: noise `{name}` is of the kind `{noise.kind}`; "
+            f"known: {', '.join(_STRENGTHS)}"
+        )
+    if noise.strength not in numeric:
+        raise PluginError(
+            f"cell `{cell.name}`: noise `{name}` has the strength `{noise.strength}`, which is no "
+            f"numeric option of the cell; known: {', '.join(numeric) or 'none'}"
+        )
+    fits, what = _STRENGTHS[noise.kind]
+    if not fits(value := numeric[noise.strength]):
+        raise InputError(
+            f"cell `{cell.name}`: option `{noise.strength}` is the strength of {noise.kind} noise, "
+            f"so it is {what}, not {value!r}"
+        )
+
+
+_STRENGTHS: dict[str, tuple[Callable[[float], bool], str]] = {
+    "mask": (lambda p: 0 <= p <= 1, "from 0 to 1"),
+    "dropout": (lambda p: 0 <= p < 1, "at least 0 and below 1"),
+    "normal": (lambda p: 0 <= p < math.inf, "at least 0 and finite"),
+}

@@ -64,7 +64,8 @@ def _flops(cell: Cell, inputs: int, hidden: int) -> int:
     with torch.device("meta"), torch.no_grad():
         weights = {k: torch.empty(v.shape) for k, v in cell.weights(inputs, hidden).items()}
         options = {k: torch.empty(()) for k, v in cell.options.items() if v.numeric}
+        noise = {k: torch.empty(1, v.width) for k, v in cell.noise(hidden).items()}
         state = {k: torch.empty(1, *v.shape) for k, v in cell.state(hidden).items()}
         with FlopCounterMode(display=False) as counter:
-            cell.step(torch.empty(1, inputs), Tensors(state), Tensors(weights | options))
+            cell.step(torch.empty(1, inputs), Tensors(state), Tensors(weights | options | noise))
     return int(counter.get_total_flops())
