@@ -10,9 +10,9 @@ from typing import Any
 from rnnbench.contracts import Metric
 from rnnbench.matching import match
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
-from rnnbench.nn.sizes import sizes
+from rnnbench.nn.sizes import layer_inputs, sizes
 from rnnbench.options import Between, Choice, LogBetween, Space
-from rnnbench.recurrence import choose
+from rnnbench.recurrence import Backend, Chooser
 from rnnbench.registry import Registry, asked
 from rnnbench.resolving import (
     ResolvedCell,
@@ -66,7 +66,7 @@ def plan(
     """Resolve a suite.
 
     device   the device type that members train on
-    backend  forces how cells are run; None chooses for each
+    backend  forces how cells are run, whatever the suite says; None leaves it to the suite
 
     Raises:
         SuiteError: an unknown cell, task, metric, option or dimension; a size that cannot be
@@ -80,8 +80,10 @@ def plan(
     cells = [resolve_cell(suite, entry, registry) for entry in chosen.architectures]
     tasks = [resolve_task(suite, entry, registry) for entry in chosen.settings]
     check_metrics(suite, tasks, registry)
+    forced = backend or (suite.training.backend if suite.training.backend != "auto" else None)
+    chooser = Chooser(device, forced)
     studies = tuple(
-        _study(suite, cell, task, replicate, device, backend)
+        _study(suite, cell, task, replicate, device, chooser)
         for task in tasks
         for cell in cells
         for replicate in range(suite.search.replicates)
@@ -103,7 +105,7 @@ def _study(
     task: ResolvedTask,
     replicate: int,
     device: str,
-    backend: str | None,
+    chooser: Chooser,
 ) -> Study:
     entry = cell.entry
     wanted = suite.chosen.match
@@ -126,7 +128,7 @@ def _study(
             f"`{entry.label}` on `{task.entry.name}`",
         ),
     )
-    chosen = asked(cell.component, lambda: choose(cell.cell, backend))
+    chosen = _backend(suite, cell, task, matched.hidden, chooser)
     options = cell.cell.options
     values = cell.cell.chosen
     template = Member(
@@ -180,6 +182,26 @@ def _study(
     )
     _check_defaults(suite, cell, study)
     return study
+
+
+def _backend(
+    suite: Suite, cell: ResolvedCell, task: ResolvedTask, hidden: int, chooser: Chooser
+) -> Backend:
+    entry = cell.entry
+
+    def choose() -> Backend:
+        inputs = layer_inputs(
+            cell.cell,
+            task.task,
+            hidden=hidden,
+            layers=entry.layers,
+            bidirectional=entry.bidirectional,
+        )
+        return chooser.choose(cell.cell, inputs, hidden)
+
+    if chooser.forced != suite.training.backend:
+        return asked(cell.component, choose)
+    return located(suite, ("training", "backend"), lambda: asked(cell.component, choose))
 
 
 def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:

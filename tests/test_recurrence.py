@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rnnbench import Cell, Tensors, zeros
-from rnnbench.errors import InputError, PluginError, UnknownNameError
-from rnnbench.recurrence import choose, reverse, runner, within
+from rnnbench.errors import InputError, PluginError
+from rnnbench.recurrence import reverse, runner, within
 from rnnbench.recurrence.loop import loop
 from rnnbench_cells.gru import GRU
 from rnnbench_cells.lstm import LSTM
@@ -25,7 +25,7 @@ EQUALS = {
     ),
 }
 
-RUNS = [(name, backend) for name in EQUALS for backend in ("loop", "torch")]
+RUNS = [(name, backend) for name in EQUALS for backend in ("loop", "torch", "kernel")]
 
 
 def drawn(cell):
@@ -83,18 +83,19 @@ def test_a_cell_that_says_it_equals_a_layer_of_torch_does(name, backend):
 
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["equal", "varying"])
-def test_the_forget_bias_has_the_same_gradient_on_both_backends(lengths):
+def test_the_forget_bias_has_the_same_gradient_on_all_backends(lengths):
     cell = LSTM()
     x, state, weights = drawn(cell)
-    by_loop, by_torch = (
+    by_loop, *others = (
         gradients(*runner(name, cell)(x, state, weights, lengths), [weights.forget_bias])
-        for name in ("loop", "torch")
+        for name in ("loop", "torch", "kernel")
     )
     assert by_loop[0].abs() > 0.01
-    torch.testing.assert_close(by_loop, by_torch)
+    for other in others:
+        torch.testing.assert_close(other, by_loop)
 
 
-PADDED = [*RUNS, ("peephole", "loop")]
+PADDED = [*RUNS, ("peephole", "loop"), ("peephole", "kernel")]
 
 
 @pytest.mark.parametrize(("name", "backend"), PADDED)
@@ -201,30 +202,6 @@ def test_each_sequence_is_reversed_within_its_length():
 
 def test_a_step_is_real_until_its_sequence_ends():
     assert within(torch.tensor([1, 3]), 3).tolist() == [[True, True], [False, True], [False, True]]
-
-
-def test_a_cell_with_an_equal_in_torch_runs_there_unless_the_loop_is_asked_for():
-    assert choose(LSTM(), None).name == "torch"
-    assert choose(LSTM(), None).reason == "`lstm` with these options equals torch's LSTM"
-    assert choose(LSTM(), "torch").name == "torch"
-    assert choose(LSTM(), "loop").name == "loop"
-
-
-@pytest.mark.parametrize(
-    "cell", [PeepholeLSTM(), GRU(reset="before"), RNN(nonlinearity="identity")], ids=repr
-)
-def test_a_cell_without_an_equal_in_torch_runs_in_the_loop_or_not_at_all(cell):
-    assert choose(cell, None).name == "loop"
-    with pytest.raises(InputError, match=f"`torch` cannot run cell `{cell.name}`.*Use `loop`"):
-        choose(cell, "torch")
-    with pytest.raises(InputError, match="equals no layer of torch"):
-        runner("torch", cell)(*drawn(cell), None)
-
-
-def test_a_misspelt_backend_is_named_with_those_there_are():
-    for ask in (lambda: choose(LSTM(), "lop"), lambda: runner("lop", LSTM())):
-        with pytest.raises(UnknownNameError, match="did you mean `loop`"):
-            ask()
 
 
 class Counter(Cell):

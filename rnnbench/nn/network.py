@@ -11,7 +11,6 @@ from rnnbench.contracts import Batch, Cell, Reals, Task, Tokens
 from rnnbench.errors import UnknownNameError
 from rnnbench.nn.readout import Readout, require, target_width
 from rnnbench.nn.stack import Stack
-from rnnbench.recurrence import choose
 
 
 class Network(nn.Module):
@@ -45,7 +44,7 @@ def build(
 
     numeric    values of the cell's numeric options; those not named are as chosen in the cell
     dropout    rate between layers; see `rekey`
-    backend    how the cell is run, as `recurrence.choose` names it
+    backend    how the cell is run, `kernel`, `torch` or `loop`
     generator  all initial values come from it: layer by layer, forward then backward, weights
                in declared order, then the first state; last the read-out
 
@@ -65,7 +64,7 @@ def build(
         bidirectional=bidirectional,
         dropout=dropout,
         numeric=_numeric(cell, numeric or {}),
-        backend=choose(cell, backend).name,
+        backend=backend,
         generator=generator,
     )
     readout = Readout(

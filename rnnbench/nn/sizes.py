@@ -44,7 +44,7 @@ def sizes(
     directions = 2 if bidirectional else 1
     states = {name: initial.shape[0] for name, initial in cell.state(hidden).items()}
     output = directions * states[output_of(cell, states)]
-    inputs = [input_width(task.inputs)] + [output] * (layers - 1)
+    inputs = layer_inputs(cell, task, hidden=hidden, layers=layers, bidirectional=bidirectional)
     recurrent = directions * sum(_parameters(cell, width, hidden) for width in inputs)
     products = directions * sum(_flops(cell, width, hidden) for width in inputs)
     target = target_width(task.targets)
@@ -54,6 +54,15 @@ def sizes(
         state=layers * directions * sum(states.values()),
         flops=products + 2 * output * target,
     )
+
+
+def layer_inputs(
+    cell: Cell, task: Task, *, hidden: int, layers: int, bidirectional: bool
+) -> tuple[int, ...]:
+    """Return how many numbers each layer reads a step, the first layer first."""
+    states = {name: initial.shape[0] for name, initial in cell.state(hidden).items()}
+    output = (2 if bidirectional else 1) * states[output_of(cell, states)]
+    return (input_width(task.inputs), *[output] * (layers - 1))
 
 
 def _parameters(cell: Cell, inputs: int, hidden: int) -> int:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Literal, Protocol
 
 from torch import Tensor
 
-from rnnbench.contracts import Cell, Tensors
-from rnnbench.errors import InputError, UnknownNameError
+from rnnbench.contracts import Cell, Tensors, TorchLayer
+from rnnbench.errors import BuildError, InputError, UnknownNameError
+from rnnbench.options import Value
+from rnnbench.recurrence.build import cache_folder, find_compiler, library
+from rnnbench.recurrence.kernel import Kernel, Library
 from rnnbench.recurrence.loop import loop
 from rnnbench.recurrence.torch_layer import torch_layer
+from rnnbench.recurrence.trace import Shapes, UnsupportedError, trace
+from rnnbench.recurrence.verify import Reference, mismatch, reference
 
-Name = Literal["loop", "torch"]
-"""How a cell may be run."""
+Name = Literal["kernel", "torch", "loop"]
+"""How a cell may be run: as generated code, as torch's own layer, or step by step."""
+
+NAMES: tuple[Name, ...] = ("kernel", "torch", "loop")
 
 
 class Runner(Protocol):
@@ -39,39 +47,195 @@ class Backend:
     reason: str
 
 
-_RUNNERS = {"loop": loop, "torch": torch_layer}
+class Chooser:
+    """Chooses backends, and checks each cell and each kernel once.
 
-
-def choose(cell: Cell, forced: str | None) -> Backend:
-    """Return torch's layer where the cell equals one, else the loop, or what is `forced`.
+    device   "cpu" or "cuda"; kernels are for the CPU
+    forced   a backend's name; None takes a kernel where there is one, else torch's layer, else
+             the loop
+    library  compiles and loads C++; None takes the system's compiler
 
     Raises:
         UnknownNameError: no backend is called `forced`.
-        InputError: the forced backend cannot run this cell.
     """
-    layer = cell.torch_layer()
-    if forced is None:
-        if layer is None:
-            return Backend("loop", f"`{cell.name}` with these options equals no layer of torch")
-        return Backend("torch", f"`{cell.name}` with these options equals torch's {layer.kind}")
-    if forced == "loop":
-        return Backend("loop", "asked for")
-    if forced == "torch":
-        if layer is None:
-            raise InputError(
-                f"backend `torch` cannot run cell `{cell.name}`: with these options it equals no "
-                "layer of torch. Use `loop`."
-            )
-        return Backend("torch", "asked for")
-    raise UnknownNameError("backend", forced, _RUNNERS)
+
+    def __init__(
+        self, device: str = "cpu", forced: str | None = None, library: Library | None = None
+    ) -> None:
+        self.forced = None if forced is None else _named(forced)
+        self._device = device
+        self._library = library
+        self._repeatable: set[tuple[str, str]] = set()
+        self._mismatches: dict[tuple[str, str, str], str] = {}
+
+    def choose(self, cell: Cell, inputs: Sequence[int], hidden: int) -> Backend:
+        """Choose for a cell at a hidden size; `inputs` are the widths that its layers read.
+
+        Raises:
+            InputError: the forced backend cannot run this cell.
+            PluginError: the step hides something: random numbers, a memory, what it detaches.
+        """
+        reasons = [self._refusal(cell, shapes_of(cell, width, hidden)) for width in inputs]
+        refused = next(filter(None, reasons), "")
+        if self.forced == "kernel" and refused:
+            raise InputError(f"backend `kernel` cannot run cell `{cell.name}`: {refused}")
+        if self.forced == "torch":
+            _require_layer(cell)
+        if self.forced is not None:
+            return Backend(self.forced, "asked for")
+        if not refused:
+            return Backend("kernel", "its step became a kernel that agrees with the loop")
+        layer = _layer(cell)
+        if layer is not None:
+            return Backend("torch", f"equals torch's {layer.kind}; no kernel, since {refused}")
+        return Backend("loop", f"no kernel, since {refused}")
+
+    def _refusal(self, cell: Cell, shapes: Shapes) -> str:
+        """Return why there is no kernel for a cell at these widths, or nothing if there is."""
+        identity = _identity(cell)
+        expected: Reference | None = None
+        try:
+            traced = trace(cell, shapes)
+            if identity not in self._repeatable:
+                expected = reference(cell, shapes)
+                self._repeatable.add(identity)
+            if self._device != "cpu":
+                return f"kernels are for the CPU and this runs on {self._device}"
+            self._library = self._library or system_library()
+            kernel = Kernel(cell, traced, self._library)
+            # widths are no part of the source, so that one check serves for many
+            key = (*identity, kernel.source)
+            if key not in self._mismatches:
+                expected = expected or reference(cell, shapes)
+                self._mismatches[key] = mismatch(kernel, expected)
+        except (UnsupportedError, BuildError) as error:
+            return str(error)
+        return self._mismatches[key]
 
 
-def runner(name: str, cell: Cell) -> Runner:
+def runner(name: str, cell: Cell, library: Library | None = None) -> Runner:
     """Return what runs `cell` on the named backend.
+
+    library  compiles and loads C++ for a kernel; None takes the system's compiler
 
     Raises:
         UnknownNameError: no backend has this name.
+        InputError: the cell equals no layer of torch.
     """
-    if name not in _RUNNERS:
-        raise UnknownNameError("backend", name, _RUNNERS)
-    return partial(_RUNNERS[name], cell)
+    match _named(name):
+        case "kernel":
+            return _Kernels(cell, library)
+        case "torch":
+            _require_layer(cell)
+            return partial(torch_layer, cell)
+        case "loop":
+            return partial(loop, cell)
+
+
+class _Kernels:
+    """The kernels of one cell, each looked up when its widths are first met."""
+
+    def __init__(self, cell: Cell, library: Library | None) -> None:
+        self._cell, self._library = cell, library
+        self._known: dict[tuple[object, ...], Kernel] = {}
+
+    def __call__(
+        self,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors | None = None,
+    ) -> tuple[Tensor, Tensors]:
+        """Run the cell; see `Kernel`.
+
+        Raises:
+            InputError: the cell cannot become a kernel, or there is no compiler.
+        """
+        key = (x.shape[-1], *[weight.shape for weight in weights.values()])
+        if key not in self._known:
+            self._known[key] = self._kernel(x, state, weights, noise or Tensors())
+        return self._known[key](x, state, weights, lengths, noise)
+
+    def _kernel(self, x: Tensor, state: Tensors, weights: Tensors, noise: Tensors) -> Kernel:
+        lead = x.dim() - 3
+        try:
+            return _kernel(
+                type(self._cell),
+                tuple(self._cell.chosen.items()),
+                x.shape[-1],
+                tuple((name, tensor.shape[-1]) for name, tensor in noise.items()),
+                tuple((name, tensor.shape[-1]) for name, tensor in state.items()),
+                tuple((name, tuple(tensor.shape[lead:])) for name, tensor in weights.items()),
+                self._library or system_library(),
+            )
+        except (UnsupportedError, BuildError) as error:
+            raise InputError(
+                f"backend `kernel` cannot run cell `{self._cell.name}`: {error}"
+            ) from error
+
+
+# a worker trains many members of a study one after another, and all have the same kernel
+@lru_cache(maxsize=64)
+def _kernel(
+    cell: type[Cell],
+    chosen: tuple[tuple[str, Value], ...],
+    inputs: int,
+    noise: tuple[tuple[str, int], ...],
+    states: tuple[tuple[str, int], ...],
+    weights: tuple[tuple[str, tuple[int, ...]], ...],
+    library: Library,
+) -> Kernel:
+    made = cell(**dict(chosen))
+    shapes = Shapes(inputs, dict(noise), dict(states), dict(weights))
+    return Kernel(made, trace(made, shapes), library)
+
+
+@cache
+def system_library(target: str = "native", command: str | None = None) -> Library:
+    """Return what compiles with the system's compiler and keeps the result in the user's cache.
+
+    target   "native", or a processor as `-march` names it
+    command  a compiler; None takes the first of g++, clang++ and c++ that there is
+
+    Raises:
+        BuildError: there is no compiler.
+    """
+    compiler, folder = find_compiler(target, command), cache_folder()
+    return lambda source: library(source, compiler, folder)
+
+
+def shapes_of(cell: Cell, inputs: int, hidden: int) -> Shapes:
+    """Return the widths of a cell's tensors, weights before numeric options."""
+    weights = {name: tuple(w.shape) for name, w in cell.weights(inputs, hidden).items()}
+    options = {name: () for name, option in cell.options.items() if option.numeric}
+    return Shapes(
+        inputs,
+        {name: noise.width for name, noise in cell.noise(hidden).items()},
+        {name: first.shape[0] for name, first in cell.state(hidden).items()},
+        weights | options,
+    )
+
+
+def _named(name: str) -> Name:
+    for known in NAMES:
+        if name == known:
+            return known
+    raise UnknownNameError("backend", name, NAMES)
+
+
+def _layer(cell: Cell) -> TorchLayer | None:
+    # torch's layers know no noise
+    return None if cell.noise(1) else cell.torch_layer()
+
+
+def _require_layer(cell: Cell) -> None:
+    if _layer(cell) is None:
+        raise InputError(
+            f"backend `torch` cannot run cell `{cell.name}`: with these options it equals no "
+            "layer of torch. Use `kernel` or `loop`."
+        )
+
+
+def _identity(cell: Cell) -> tuple[str, str]:
+    return f"{type(cell).__module__}.{type(cell).__qualname__}", repr(sorted(cell.chosen.items()))

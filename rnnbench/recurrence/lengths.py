@@ -7,8 +7,8 @@ from torch import Tensor
 
 
 def within(lengths: Tensor, steps: int) -> Tensor:
-    """Return which steps are real: lengths [batch] -> [steps, batch] bool."""
-    return torch.arange(steps, device=lengths.device).unsqueeze(-1) < lengths
+    """Return which steps are real: lengths [..., batch] -> [..., steps, batch] bool."""
+    return torch.arange(steps, device=lengths.device).unsqueeze(-1) < lengths.unsqueeze(-2)
 
 
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -1,0 +1,122 @@
+"""What a pointwise operation of torch is in C++, for one element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rnnbench.recurrence.trace import UnsupportedError
+
+
+def number(value: float) -> str:
+    """Return a number as C++ writes it in float32."""
+    value = float(value)
+    if math.isnan(value):
+        return "NAN"
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "(-INFINITY)"
+    return f"{value!r}f"
+
+
+def code(name: str, args: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """Return the C++ expression of a pointwise operation.
+
+    name     as in `aten`, `sigmoid`
+    args     C++ names for tensors, numbers for Python values, None where left out
+
+    Raises:
+        UnsupportedError: there is no rule for it.
+    """
+    given = [arg if isinstance(arg, str) or arg is None else number(arg) for arg in args]
+    if name in ("add", "sub") and "alpha" in options:
+        given[1] = f"({number(options['alpha'])} * {given[1]})"
+    if name == "div" and options.get("rounding_mode") is not None:
+        rounding = {"floor": "floorf", "trunc": "truncf"}[options["rounding_mode"]]
+        return f"{rounding}({given[0]} / {given[1]})"
+    if name in ("clamp", "clamp_min", "clamp_max"):
+        low, high = (given[1], options.get("max")) if name != "clamp_max" else (None, given[1])
+        if name == "clamp":
+            low = given[1] if len(given) > 1 else _limit(options.get("min"))
+            high = given[2] if len(given) > 2 else _limit(options.get("max"))
+        return _clamped(given[0], low, high)
+    if name == "pow" and args[1] in (0, 1, 2, 3):
+        return f"({' * '.join([str(given[0])] * int(args[1])) or '1.f'})"
+    if name not in _CODE:
+        raise UnsupportedError(
+            f"its step, or its derivative, uses `{name}`, which has no rule in C++"
+        )
+    return _CODE[name].format(*given)
+
+
+def _limit(value: Any) -> str | None:
+    return None if value is None else number(value)
+
+
+def _clamped(value: str | None, low: str | None, high: str | None) -> str:
+    # comparisons with NaN are false, so that it stays
+    if low is not None:
+        value = f"({value} < {low} ? {low} : {value})"
+    if high is not None:
+        value = f"({value} > {high} ? {high} : {value})"
+    return str(value)
+
+
+_CODE = {
+    "abs": "fabsf({0})",
+    "add": "({0} + {1})",
+    "alias": "{0}",
+    "atan": "atanf({0})",
+    "bitwise_and": "({0} && {1})",
+    "bitwise_not": "(!{0})",
+    "bitwise_or": "({0} || {1})",
+    "ceil": "ceilf({0})",
+    "clone": "{0}",
+    "copy": "{1}",
+    "cos": "cosf({0})",
+    "cosh": "coshf({0})",
+    "detach": "{0}",
+    "div": "({0} / {1})",
+    "eq": "({0} == {1})",
+    "erf": "erff({0})",
+    "exp": "exp_({0})",
+    "expm1": "expm1_({0})",
+    "floor": "floorf({0})",
+    "ge": "({0} >= {1})",
+    "gt": "({0} > {1})",
+    "isinf": "(fabsf({0}) == INFINITY)",
+    "isnan": "({0} != {0})",
+    "le": "({0} <= {1})",
+    "lift_fresh_copy": "{0}",
+    "log": "log_({0})",
+    "log10": "(log_({0}) * 0.4342944819f)",
+    "log1p": "log1p_({0})",
+    "log2": "(log_({0}) * 1.4426950409f)",
+    "logical_and": "({0} && {1})",
+    "logical_not": "(!{0})",
+    "logical_or": "({0} || {1})",
+    "lt": "({0} < {1})",
+    "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
+    "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
+    "mul": "({0} * {1})",
+    "ne": "({0} != {1})",
+    "neg": "(-{0})",
+    "pow": "powf({0}, {1})",
+    "reciprocal": "(1.f / {0})",
+    "relu": "({0} < 0.f ? 0.f : {0})",
+    "round": "rintf({0})",
+    "rsqrt": "(1.f / sqrtf({0}))",
+    "rsub": "({1} - {0})",
+    "sgn": "({0} > 0.f ? 1.f : ({0} < 0.f ? -1.f : {0}))",
+    "sigmoid": "sigmoid_({0})",
+    "sign": "({0} > 0.f ? 1.f : ({0} < 0.f ? -1.f : {0}))",
+    "sin": "sinf({0})",
+    "sinh": "sinhf({0})",
+    "sqrt": "sqrtf({0})",
+    "sub": "({0} - {1})",
+    "tan": "tanf({0})",
+    "tanh": "tanh_({0})",
+    "trunc": "truncf({0})",
+    "where": "({0} ? {1} : {2})",
+    "_to_copy": "{0}",
+}

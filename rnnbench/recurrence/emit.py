@@ -1,0 +1,275 @@
+"""The segments of a plan as C++, each with its derivative."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import torch
+import torch.fx.traceback as fx_traceback
+from torch import Tensor, fx
+from torch._decomp import core_aten_decompositions, get_decompositions
+from torch.func import functionalize, vjp
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from rnnbench.recurrence.elementwise import code, number
+from rnnbench.recurrence.expressions import Call, Constant, Expression, Leaf
+from rnnbench.recurrence.gradients import Backward, differentiable
+from rnnbench.recurrence.plan import Plan, Segment
+from rnnbench.recurrence.trace import operation
+
+
+def emit(plan: Plan, backward: Backward) -> str:
+    """Return the C++ source of a plan's segments; widths are not part of it.
+
+    Raises:
+        UnsupportedError: an operation, or one of its derivative, has no rule in C++.
+    """
+    functions = [
+        _forward(f"forward_{index}", segment) + _backward(f"backward_{index}", segment, adds)
+        for index, (segment, adds) in enumerate(zip(plan.segments, backward.adds, strict=True))
+    ]
+    table = ", ".join(f"{{forward_{i}, backward_{i}}}" for i in range(len(functions)))
+    return "\n".join(
+        [
+            _text("segment.hpp"),
+            *functions,
+            'extern "C" __attribute__((visibility("default"))) const Code rnnbench_code[] = '
+            f"{{{table}}};\n",
+        ]
+    )
+
+
+def engine() -> str:
+    """Return the C++ source of what all kernels share."""
+    return _text("segment.hpp") + _text("kernel.cpp")
+
+
+def _text(name: str) -> str:
+    return files("rnnbench.recurrence").joinpath(name).read_text("utf-8")
+
+
+def spare_rows(segment: Segment) -> int:
+    """Count the rows that a segment needs aside: one for each input that overlaps another."""
+    return len(_overlapping(segment))
+
+
+def _forward(name: str, segment: Segment) -> str:
+    graph = _traced(_function(segment, segment.kept), len(segment.inputs))
+    body, results = _statements(graph, [f"i{k}[j]" for k in range(len(segment.inputs))], kept=False)
+    made = len(segment.outputs)
+    pointers = _pointers("i", "in", "float", len(segment.inputs))
+    pointers += _pointers("o", "out", "float", made)
+    writes = [f"o{k}[j] = {result};" for k, result in enumerate(results[:made])]
+    for leaf, result in zip(segment.kept.values(), results[made:], strict=True):
+        writes.append(f"i{segment.inputs.index(leaf)}[j] = {result};")
+    heading = f"static void {name}(long rows, long width, const Rows* in, const Rows* out)"
+    return _loop(heading, pointers, body + writes, [])
+
+
+def _backward(name: str, segment: Segment, adds: Sequence[bool]) -> str:
+    wanted = differentiable(segment)
+    heading = (
+        f"static void {name}(long rows, long width, const Rows* in, const Rows* out, "
+        "const Rows* to, float* spare)"
+    )
+    if not wanted:
+        return _loop(heading, [], [], [])
+    function, inputs = _function(segment, ()), len(segment.inputs)
+    places = [segment.inputs.index(leaf) for leaf in wanted]
+
+    def derivative(*given: Tensor) -> tuple[Tensor, ...]:
+        values = list(given[:inputs])
+
+        def of(*chosen: Tensor) -> tuple[Tensor, ...]:
+            for place, tensor in zip(places, chosen, strict=True):
+                values[place] = tensor
+            return function(*values)
+
+        back = vjp(of, *(values[place] for place in places))[1]
+        return tuple(back(tuple(given[inputs:])))
+
+    graph = _traced(functionalize(derivative), inputs + len(segment.outputs))
+    names = [f"i{k}[j]" for k in range(inputs)]
+    names += [f"y{k}[j]" for k in range(len(segment.outputs))]
+    body, results = _statements(graph, names, kept=True)
+    pointers = _pointers("i", "in", "const float", inputs)
+    pointers += _pointers("y", "out", "const float", len(segment.outputs))
+    pointers += _pointers("g", "to", "float", len(wanted))
+    aside = _overlapping(segment)
+    after = []
+    for k, (leaf, result) in enumerate(zip(wanted, results, strict=True)):
+        sign = "+=" if adds[k] else "="
+        if leaf in aside:
+            place = aside.index(leaf)
+            pointers.append(f"float* __restrict s{k} = spare + {place} * width;")
+            body.append(f"s{k}[j] = {result};")
+            after.append(f"for (long j = 0; j < width; j++) g{k}[j] {sign} s{k}[j];")
+        else:
+            body.append(f"g{k}[j] {sign} {result};")
+    return _loop(heading, pointers, body, after)
+
+
+def _overlapping(segment: Segment) -> list[Leaf]:
+    """Return the inputs whose columns another input reads too: their gradients add up later."""
+    leaves = differentiable(segment)
+    return [
+        leaf
+        for leaf in leaves
+        if any(
+            other is not leaf
+            and other.buffer == leaf.buffer
+            and other.start < leaf.start + leaf.width
+            and leaf.start < other.start + other.width
+            for other in leaves
+        )
+    ]
+
+
+def _function(segment: Segment, also: Iterable[Expression]) -> Callable[..., tuple[Tensor, ...]]:
+    """Return a segment as a function of its inputs, each a vector, to its outputs and `also`."""
+
+    def function(*inputs: Tensor) -> tuple[Tensor, ...]:
+        known: dict[Expression, Any] = dict(zip(segment.inputs, inputs, strict=True))
+        marks = {call: segment.inputs.index(leaf) for call, leaf in segment.kept.items()}
+        return _values([*segment.expressions, *also], known, marks)
+
+    return function
+
+
+def _values(
+    expressions: Iterable[Expression], known: dict[Expression, Any], marks: Mapping[Call, int]
+) -> tuple[Any, ...]:
+    """Compute expressions; `marks` go with the operations into the graph that is recorded."""
+    like = next(iter(known.values()), None)
+    like = torch.rand(_EXAMPLE) if like is None else like
+
+    def value(expression: Expression) -> Any:
+        if expression not in known:
+            if isinstance(expression, Call):
+                args = [
+                    value(arg) if isinstance(arg, Expression) else arg for arg in expression.args
+                ]
+                fx_traceback.current_meta["custom"] = {_MARK: marks.get(expression)}
+                known[expression] = expression.target(*args, **dict(expression.options))
+                fx_traceback.current_meta["custom"] = {}
+            elif isinstance(expression, Constant):
+                known[expression] = torch.full_like(like, expression.value)
+        return known[expression]
+
+    return tuple(value(expression).to(torch.float32) for expression in expressions)
+
+
+_MARK = "kept in the place of input"
+_EXAMPLE = 4
+
+
+def _traced(function: Callable[..., Any], inputs: int) -> fx.GraphModule:
+    draw = torch.Generator().manual_seed(0)
+    examples = [torch.rand(_EXAMPLE, generator=draw) for _ in range(inputs)]
+    with fx_traceback.preserve_node_meta():
+        graph = make_fx(function, decomposition_table=_DECOMPOSITIONS)(*examples)
+    graph.graph.eliminate_dead_code()
+    return graph
+
+
+def _statements(
+    graph: fx.GraphModule, inputs: Sequence[str], *, kept: bool
+) -> tuple[list[str], list[str]]:
+    """Return a pointwise graph as C++ statements and the names of its results.
+
+    kept  whether marked values stand in the place of an input already
+    """
+    names: dict[fx.Node, str] = {}
+    known: dict[str, str] = {}
+    made: dict[str, str] = {}
+    given = iter(inputs)
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            names[node] = next(given)
+        elif node.op == "get_attr":
+            names[node] = number(float(getattr(graph, str(node.target)).flatten()[0]))
+        elif node.op == "call_function":
+            place = node.meta.get("custom", {}).get(_MARK) if kept else None
+            text = inputs[place] if place is not None else _expression(node, names)
+            if text not in known:
+                known[text] = text
+                if text[-1] == ")":
+                    known[text] = f"v{len(made)}"
+                    made[known[text]] = (
+                        f"const {'bool' if node.meta['val'].dtype == torch.bool else 'float'} "
+                        f"v{len(made)} = {text};"
+                    )
+            names[node] = known[text]
+    (results,) = next(node for node in graph.graph.nodes if node.op == "output").args
+    wanted = [names[result] if isinstance(result, fx.Node) else "0.f" for result in results]
+    return _needed(made, wanted), wanted
+
+
+def _needed(made: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    """Return the statements that results depend on."""
+    needed, kept = set(wanted), []
+    for name, statement in reversed(list(made.items())):
+        if name in needed:
+            kept.append(statement)
+            needed.update(re.findall(r"\bv\d+\b", statement))
+    return kept[::-1]
+
+
+_FILLS = {"zeros_like": 0.0, "zeros": 0.0, "new_zeros": 0.0, "ones_like": 1.0, "ones": 1.0,
+          "new_ones": 1.0, "empty_like": 0.0}  # fmt: skip
+
+
+def _expression(node: fx.Node, names: dict[fx.Node, str]) -> str:
+    name = operation(node)
+    if node.target is operator.getitem:
+        name = "alias"
+    if name in _FILLS:
+        return number(_FILLS[name])
+    if name in ("full", "full_like", "new_full", "scalar_tensor"):
+        return number(node.args[0 if name == "scalar_tensor" else -1])  # type: ignore[arg-type]  # a number
+    args = [names[arg] if isinstance(arg, fx.Node) else arg for arg in node.args]
+    return code(name, args, node.kwargs)
+
+
+def _pointers(letter: str, array: str, kind: str, count: int) -> list[str]:
+    return [
+        f"{kind}* __restrict {letter}{k} = {array}[{k}].at + row * {array}[{k}].stride;"
+        for k in range(count)
+    ]
+
+
+def _loop(heading: str, pointers: Sequence[str], body: Sequence[str], after: Sequence[str]) -> str:
+    lines = [f"{heading} {{", "  for (long row = 0; row < rows; row++) {"]
+    lines += [f"    {line}" for line in pointers]
+    lines += ["    VECTORIZE", "    for (long j = 0; j < width; j++) {"]
+    lines += [f"      {line}" for line in body]
+    lines += ["    }", *(f"    {line}" for line in after), "  }", "}", ""]
+    return "\n".join(lines)
+
+
+_KEPT_WHOLE = (
+    "addcdiv", "addcmul", "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "huber_loss", "leaky_relu", "lerp", "log_sigmoid", "logaddexp", "logit", "mish",
+    "nan_to_num", "prelu", "relu6", "rsub", "selu", "sigmoid_backward", "silu", "sinc", "softplus",
+    "softshrink", "square", "tanh_backward", "threshold", "xlogy",
+)  # fmt: skip
+"""Operations that torch's core set does not take apart, though it can."""
+
+
+def _decompositions() -> dict[Any, Any]:
+    """Return torch's rules for taking pointwise operations and their derivatives apart."""
+    aten = torch.ops.aten
+    packets = [
+        getattr(aten, name + ending)
+        for name in _KEPT_WHOLE
+        for ending in ("", "_forward", "_backward")
+        if hasattr(aten, name + ending)
+    ]
+    return {**core_aten_decompositions(), **get_decompositions(packets)}
+
+
+_DECOMPOSITIONS = _decompositions()

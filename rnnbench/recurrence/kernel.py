@@ -1,0 +1,296 @@
+"""A cell at fixed widths as compiled code: called with tensors, differentiated by autograd."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from rnnbench.contracts import Cell, Tensors
+from rnnbench.errors import InputError
+from rnnbench.recurrence.emit import emit, engine
+from rnnbench.recurrence.equations import equations
+from rnnbench.recurrence.gradients import backward
+from rnnbench.recurrence.lengths import within
+from rnnbench.recurrence.loop import output_of
+from rnnbench.recurrence.numbers import numbers
+from rnnbench.recurrence.plan import plan
+from rnnbench.recurrence.trace import Traced
+
+Library = Callable[[str], ctypes.CDLL]
+"""Compiles C++ text and loads it."""
+
+
+class Kernel:
+    """Runs one cell over sequences of any length and batch, at the widths it was made for.
+
+    Raises:
+        UnsupportedError: the step cannot become a kernel.
+        BuildError: there is no compiler, or it fails.
+    """
+
+    def __init__(self, cell: Cell, traced: Traced, library: Library) -> None:
+        planned = plan(equations(traced))
+        order = backward(planned)
+        states = list(traced.shapes.states)
+        self.shapes = traced.shapes
+        self.source = emit(planned, order)
+        self.output = states.index(output_of(cell, states))
+        self.across = sum(planned.levels) + sum(planned.extras)
+        self.prelude = planned.prelude
+        self._multiplies_noise = any(
+            source.data.buffer.kind == "input" and source.data.buffer.index > 0
+            for block in planned.blocks
+            for source in block.sources
+        )
+        self._code = library(self.source)
+        self._engine = library(engine())
+        self._engine.rnnbench_prepare.restype = ctypes.c_void_p
+        listed = numbers(planned, order, self.output)
+        self._plan = ctypes.c_void_p(
+            self._engine.rnnbench_prepare(
+                (ctypes.c_int64 * len(listed))(*listed),
+                ctypes.byref(ctypes.c_char.in_dll(self._code, "rnnbench_code")),
+            )
+        )
+
+    def __del__(self) -> None:
+        if hasattr(self, "_plan"):
+            self._engine.rnnbench_release(self._plan)
+
+    def __call__(
+        self,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors | None = None,
+    ) -> tuple[Tensor, Tensors]:
+        """Run the cell; see `loop` for the meaning.
+
+        Everything may have a leading dimension of members, whose weights, options, states and
+        sequences are their own: x [members, time, batch, inputs].
+
+        Raises:
+            InputError: x is not float32 on the CPU.
+        """
+        if x.dtype != torch.float32 or x.device.type != "cpu":
+            raise InputError(f"a kernel runs in float32 on the CPU, not {x.dtype} on {x.device}")
+        steps = x.shape[-3]
+        values = list(state.values())
+        drawn = [] if noise is None else list(noise.values())
+        if lengths is None or bool((lengths == steps).all()):
+            outputs, after = self._dense(x, values, weights, None, drawn)
+        else:
+            lengths = lengths.expand(*x.shape[:-3], -1)
+            # the longest first, so that those still running are the first rows of each step
+            order = lengths.argsort(dim=-1, descending=True, stable=True)
+            back = order.argsort(dim=-1)
+            real = within(lengths, steps).unsqueeze(-1)
+            x = x.masked_fill(~real, 0)
+            outputs, after = self._dense(
+                _rows(x, order, steps=True),
+                [_rows(value, order, steps=False) for value in values],
+                weights,
+                lengths.gather(-1, order),
+                [_rows(value, order, steps=True) for value in drawn],
+            )
+            outputs = _rows(outputs, back, steps=True).masked_fill(~real, 0)
+            after = [_rows(value, back, steps=False) for value in after]
+        return outputs, Tensors(zip(state, after, strict=True))
+
+    def _dense(
+        self,
+        x: Tensor,
+        state: Sequence[Tensor],
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Sequence[Tensor],
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        roots = list(weights.values())
+        roots += self.prelude(roots, x.dim() > 3)
+        given = [x, *noise, *state, *roots]
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
+            outputs, *after = _Recurrence.apply(self, lengths, len(noise), *given)  # type: ignore[no-untyped-call]  # torch's
+            return outputs, after
+        run = _Run(self, lengths, len(noise), given, kept=False)
+        return run.outputs(), run.finals()
+
+    def forward(self, call: _Call) -> None:
+        """Fill states and work."""
+        self._engine.rnnbench_forward(self._plan, ctypes.byref(call))
+
+    def backward(self, call: _Call) -> None:
+        """Fill gradients."""
+        self._engine.rnnbench_backward(self._plan, ctypes.byref(call))
+
+    def usable(self, noise: Tensor) -> Tensor:
+        """Return noise as the compiled code can read it."""
+        if self._multiplies_noise:
+            return noise.contiguous()
+        if noise.stride(-2) == noise.stride(-3) == 0:
+            # the same for all steps and rows: one row is enough
+            row = noise[..., :1, :1, :].contiguous()
+            return row.expand(noise.shape)
+        return noise if noise.stride(-1) == 1 else noise.contiguous()
+
+
+class _Call(ctypes.Structure):
+    """`Call` in kernel.cpp."""
+
+    _fields_ = [
+        ("members", ctypes.c_int64),
+        ("steps", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+        ("kept", ctypes.c_int64),
+        ("needs_dx", ctypes.c_int64),
+        ("has_dy", ctypes.c_int64),
+        ("lengths", ctypes.c_void_p),
+        ("inputs", ctypes.c_void_p),
+        ("input_strides", ctypes.c_void_p),
+        ("states", ctypes.c_void_p),
+        ("work", ctypes.c_void_p),
+        ("roots", ctypes.c_void_p),
+        ("root_strides", ctypes.c_void_p),
+        ("dy", ctypes.c_void_p),
+        ("dstates", ctypes.c_void_p),
+        ("dx", ctypes.c_void_p),
+        ("droots", ctypes.c_void_p),
+    ]
+
+
+class _Run:
+    """The tensors of one call: those given, the states of all steps, the gates."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        lengths: Tensor | None,
+        noise: int,
+        given: Sequence[Tensor],
+        kept: bool,
+    ) -> None:
+        states = len(kernel.shapes.states)
+        self.kernel, self.noise = kernel, noise
+        self.x = given[0].contiguous()
+        *self.lead, self.steps, self.rows, _ = self.x.shape
+        self.members = self.lead[0] if self.lead else 1
+        self.inputs = [self.x, *(kernel.usable(n) for n in given[1 : 1 + noise])]
+        firsts = given[1 + noise : 1 + noise + states]
+        self.roots = [root.contiguous() for root in given[1 + noise + states :]]
+        self.lengths = None if lengths is None else self._of_members(lengths)
+        self.kept = kept
+        self.histories = [
+            self._history(first, kept or index == kernel.output)
+            for index, first in enumerate(firsts)
+        ]
+        periods = self.steps if kept else 1
+        self.work = torch.empty(self.members * periods * self.rows * kernel.across)
+        kernel.forward(self.call())
+
+    def _of_members(self, lengths: Tensor) -> Tensor:
+        return lengths.expand(*self.lead, self.rows).contiguous()
+
+    def _history(self, first: Tensor, all_steps: bool) -> Tensor:
+        periods = self.steps + 1 if all_steps else 2
+        history = torch.empty(*self.lead, periods, self.rows, first.shape[-1])
+        history.select(-3, 0).copy_(first)
+        return history
+
+    def outputs(self) -> Tensor:
+        return self.histories[self.kernel.output].narrow(-3, 1, self.steps)
+
+    def finals(self) -> list[Tensor]:
+        return [
+            history.select(-3, self.steps if history.shape[-3] > 2 else self.steps % 2).clone()
+            for history in self.histories
+        ]
+
+    def call(self) -> _Call:
+        """Return the call; the arrays that it points into live as long as it does."""
+        call = _Call(self.members, self.steps, self.rows, self.kept, 0, 0)
+        strides = []
+        for tensor in self.inputs:
+            strides += [tensor.stride(0) if self.lead else 0, *tensor.stride()[-3:-1]]
+        call.held = (
+            _pointers(self.inputs),
+            _integers(strides),
+            _pointers(self.histories),
+            _pointers(self.roots),
+            _integers([_member_stride(root, self.members, bool(self.lead)) for root in self.roots]),
+        )
+        inputs, input_strides, states, roots, root_strides = map(ctypes.addressof, call.held)
+        call.inputs, call.input_strides, call.states = inputs, input_strides, states
+        call.roots, call.root_strides = roots, root_strides
+        call.work = self.work.data_ptr()
+        if self.lengths is not None:
+            call.lengths = self.lengths.data_ptr()
+        return call
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, kernel: Kernel, lengths: Tensor | None, noise: int, *given: Tensor
+    ) -> tuple[Tensor, ...]:
+        run = _Run(kernel, lengths, noise, given, kept=True)
+        # saved so that a change in place before the backward pass is an error
+        ctx.save_for_backward(*run.inputs, *run.histories, *run.roots)
+        ctx.run = run
+        ctx.set_materialize_grads(False)
+        return (run.outputs(), *run.finals())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor | None, *dfinals: Tensor | None) -> tuple[Any, ...]:
+        run: _Run = ctx.run
+        assert ctx.saved_tensors is not None  # noqa: S101  raises if one was changed
+        needs = ctx.needs_input_grad[3:]
+        dstates = [
+            history.new_zeros(*run.lead, run.rows, history.shape[-1])
+            if gradient is None
+            else gradient.clone(memory_format=torch.contiguous_format)
+            for gradient, history in zip(dfinals, run.histories, strict=True)
+        ]
+        dx = torch.zeros_like(run.x) if needs[0] else None
+        wanted = needs[1 + run.noise + len(dstates) :]
+        droots = [
+            torch.zeros_like(root) if want else None
+            for root, want in zip(run.roots, wanted, strict=True)
+        ]
+        call = run.call()
+        call.needs_dx, call.has_dy = dx is not None, dy is not None
+        if dy is not None:
+            dy = dy.contiguous()
+            call.dy = dy.data_ptr()
+        if dx is not None:
+            call.dx = dx.data_ptr()
+        arrays = _pointers(dstates), _pointers(droots)
+        call.dstates, call.droots = map(ctypes.addressof, arrays)
+        run.kernel.backward(call)
+        return (None, None, None, dx, *[None] * run.noise, *dstates, *droots)
+
+
+def _rows(tensor: Tensor, order: Tensor, *, steps: bool) -> Tensor:
+    """Reorder the batch: order [batch] or [members, batch]."""
+    index = order.unsqueeze(-1)
+    return torch.take_along_dim(tensor, index.unsqueeze(-3) if steps else index, -2)
+
+
+def _pointers(tensors: Sequence[Tensor | None]) -> Any:
+    return (ctypes.c_void_p * max(1, len(tensors)))(
+        *(None if tensor is None else tensor.data_ptr() for tensor in tensors)
+    )
+
+
+def _integers(values: Sequence[int]) -> Any:
+    return (ctypes.c_int64 * max(1, len(values)))(*values)
+
+
+def _member_stride(root: Tensor, members: int, lead: bool) -> int:
+    # a root without the members' dimension is the same for all of them
+    return root.numel() // members if lead else 0

@@ -1,0 +1,121 @@
+// What the segments of a cell are written with: rnnbench puts this text in front of them.
+//
+// A segment is a loop over the elements of a step. `in` are the rows that it reads, `out` those
+// that it writes; backward, `out` are gradients of what it wrote and `to` gradients of what it
+// reads. `spare` are rows of `width` to put gradients aside in.
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__clang__)
+#define VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define VECTORIZE _Pragma("GCC ivdep")
+#else
+#define VECTORIZE
+#endif
+
+struct Rows { float* at; long stride; };
+typedef void (*Forward)(long rows, long width, const Rows* in, const Rows* out);
+typedef void (*Backward)(
+    long rows, long width, const Rows* in, const Rows* out, const Rows* to, float* spare);
+struct Code { Forward forward; Backward backward; };
+
+namespace {
+
+// Functions of one number, written so that the compiler makes vector code of them. Errors are a
+// few units in the last place; NaN stays NaN.
+
+inline float from_bits(int32_t i) { float f; std::memcpy(&f, &i, 4); return f; }
+inline int32_t to_bits(float f) { int32_t i; std::memcpy(&i, &f, 4); return i; }
+
+// e^x (Cephes expf), as a fraction and the power of two that scales it
+struct Scaled { float fraction; int32_t power; };
+
+inline Scaled exp_parts(float x) {
+  const float rounded = x * 1.44269504f + 12582912.f;
+  const float whole = rounded - 12582912.f;
+  float r = x - whole * 0.693359375f;
+  r = r + whole * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return {p * r * r + r + 1.f, to_bits(rounded) - 0x4B400000};
+}
+
+inline float exp_within(float x) {
+  const Scaled e = exp_parts(x < -87.f ? -87.f : (x > 87.f ? 87.f : x));
+  return e.fraction * from_bits((e.power + 127) << 23);
+}
+
+inline float exp_(float x) {
+  const Scaled e = exp_parts(x < -104.f ? -104.f : (x > 89.f ? 89.f : x));
+  // in two factors: e^88.7 is a float and 2^128 is none
+  const int32_t half = e.power >> 1;
+  return e.fraction * from_bits((half + 127) << 23) * from_bits((e.power - half + 127) << 23);
+}
+
+inline float log_(float x) {  // Cephes logf
+  const bool tiny = x < 1.17549435e-38f;
+  const float y = tiny ? x * 8388608.f : x;
+  const int32_t bits = to_bits(y);
+  const float m0 = from_bits((bits & 0x007fffff) | 0x3f000000);
+  const bool low = m0 < 0.707106781f;
+  const float m = low ? m0 + m0 - 1.f : m0 - 1.f;
+  const float e = (float)((bits >> 23) - 126) - (low ? 1.f : 0.f) - (tiny ? 23.f : 0.f);
+  const float z = m * m;
+  float p = 7.0376836292e-2f;
+  p = p * m - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  float r = p * m * z + e * -2.12194440e-4f - 0.5f * z + m + e * 0.693359375f;
+  r = x > 3.4028234e38f ? x : r;
+  r = x == 0.f ? -INFINITY : r;
+  r = x < 0.f ? NAN : r;
+  return x != x ? x : r;
+}
+
+inline float log1p_(float x) {
+  const float u = 1.f + x, d = u - 1.f;
+  const float scaled = log_(u) * (x / d);
+  return d == 0.f ? x : (u == x ? log_(u) : scaled);
+}
+
+inline float expm1_(float x) {
+  float series = 1.f / 40320.f;
+  series = series * x + 1.f / 5040.f;
+  series = series * x + 1.f / 720.f;
+  series = series * x + 1.f / 120.f;
+  series = series * x + 1.f / 24.f;
+  series = series * x + 1.f / 6.f;
+  series = series * x + 0.5f;
+  series = series * x * x + x;
+  const float direct = exp_(x) - 1.f;
+  return x < 0.35f && x > -0.35f ? series : direct;
+}
+
+inline float sigmoid_(float x) { return 1.f / (1.f + exp_within(-x)); }
+
+inline float tanh_(float x) {  // Cephes tanhf
+  const float a = x < 0.f ? -x : x;
+  const float big = 1.f - 2.f / (exp_within(2.f * a) + 1.f);
+  const float z = x * x;
+  float p = -5.70498872745e-3f;
+  p = p * z + 2.06390887954e-2f;
+  p = p * z - 5.37397155531e-2f;
+  p = p * z + 1.33314422036e-1f;
+  p = p * z - 3.33332819422e-1f;
+  p = p * z * x + x;
+  return a < 0.625f ? p : (x < 0.f ? -big : big);
+}
+
+}  // namespace
