@@ -17,7 +17,7 @@ from rnnbench.recurrence.kernel import Kernel, Library
 from rnnbench.recurrence.loop import loop
 from rnnbench.recurrence.torch_layer import torch_layer
 from rnnbench.recurrence.trace import Shapes, UnsupportedError, trace
-from rnnbench.recurrence.verify import Reference, mismatch, reference
+from rnnbench.recurrence.verify import mismatch, reference
 
 Name = Literal["kernel", "torch", "loop"]
 """How a cell may be run: as generated code, as torch's own layer, or step by step."""
@@ -48,7 +48,7 @@ class Backend:
 
 
 class Chooser:
-    """Chooses backends, and checks each cell and each kernel once.
+    """Chooses backends, and checks each kernel once.
 
     device   "cpu" or "cuda"; kernels are for the CPU
     forced   a backend's name; None takes a kernel where there is one, else torch's layer, else
@@ -65,8 +65,7 @@ class Chooser:
         self.forced = None if forced is None else _named(forced)
         self._device = device
         self._library = library
-        self._repeatable: set[tuple[str, str]] = set()
-        self._mismatches: dict[tuple[str, str, str], str] = {}
+        self._refusals: dict[tuple[object, ...], str] = {}
 
     def choose(self, cell: Cell, inputs: Sequence[int], hidden: int) -> Backend:
         """Choose for a cell at a hidden size; `inputs` are the widths that its layers read.
@@ -75,7 +74,7 @@ class Chooser:
             InputError: the forced backend cannot run this cell.
             PluginError: the step hides something: random numbers, a memory, what it detaches.
         """
-        reasons = [self._refusal(cell, shapes_of(cell, width, hidden)) for width in inputs]
+        reasons = [self._refusal(cell, width, hidden) for width in inputs]
         refused = next(filter(None, reasons), "")
         if self.forced == "kernel" and refused:
             raise InputError(f"backend `kernel` cannot run cell `{cell.name}`: {refused}")
@@ -90,27 +89,24 @@ class Chooser:
             return Backend("torch", f"equals torch's {layer.kind}; no kernel, since {refused}")
         return Backend("loop", f"no kernel, since {refused}")
 
-    def _refusal(self, cell: Cell, shapes: Shapes) -> str:
+    def _refusal(self, cell: Cell, inputs: int, hidden: int) -> str:
         """Return why there is no kernel for a cell at these widths, or nothing if there is."""
-        identity = _identity(cell)
-        expected: Reference | None = None
-        try:
-            traced = trace(cell, shapes)
-            if identity not in self._repeatable:
-                expected = reference(cell, shapes)
-                self._repeatable.add(identity)
-            if self._device != "cpu":
-                return f"kernels are for the CPU and this runs on {self._device}"
-            self._library = self._library or system_library()
-            kernel = Kernel(cell, traced, self._library)
-            # widths are no part of the source, so that one check serves for many
-            key = (*identity, kernel.source)
-            if key not in self._mismatches:
-                expected = expected or reference(cell, shapes)
-                self._mismatches[key] = mismatch(kernel, expected)
-        except (UnsupportedError, BuildError) as error:
-            return str(error)
-        return self._mismatches[key]
+        key = (type(cell), tuple(cell.chosen.items()), inputs, hidden)
+        if key not in self._refusals:
+            try:
+                self._refusals[key] = self._checked(cell, shapes_of(cell, inputs, hidden))
+            except (UnsupportedError, BuildError) as error:
+                self._refusals[key] = str(error)
+        return self._refusals[key]
+
+    def _checked(self, cell: Cell, shapes: Shapes) -> str:
+        """Make a kernel and compare it; both parts find what a step hides, on any device."""
+        traced = trace(cell, shapes)
+        expected = reference(cell, shapes)
+        if self._device != "cpu":
+            return f"kernels are for the CPU and this runs on {self._device}"
+        kernel = Kernel(cell, traced, self._library or system_library())
+        return mismatch(kernel, expected)
 
 
 def runner(name: str, cell: Cell, library: Library | None = None) -> Runner:
