@@ -1,8 +1,18 @@
-"""The environment variables that rnnbench reads."""
+"""The environment variables that rnnbench reads, and those that it sets for itself."""
 
 from __future__ import annotations
 
 import os
+
+
+def one_thread() -> None:
+    """Keep torch to one thread, unless the user asks for more: it is not loaded yet.
+
+    Two threads that wait for each other in small operations make them slower, and many times so
+    where workers keep the cores busy.
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def disabled_plugins() -> frozenset[str]:
