@@ -189,7 +189,7 @@ class _Run:
             for index, first in enumerate(firsts)
         ]
         periods = self.steps if kept else 1
-        self.work = torch.empty(self.members * periods * self.rows * kernel.across)
+        self.work = self.x.new_empty(self.members * periods * self.rows * kernel.across)
         kernel.forward(self.call())
 
     def _of_members(self, lengths: Tensor) -> Tensor:
@@ -197,7 +197,7 @@ class _Run:
 
     def _history(self, first: Tensor, all_steps: bool) -> Tensor:
         periods = self.steps + 1 if all_steps else 2
-        history = torch.empty(*self.lead, periods, self.rows, first.shape[-1])
+        history = first.new_empty(*self.lead, periods, self.rows, first.shape[-1])
         history.select(-3, 0).copy_(first)
         return history
 
