@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -60,24 +61,23 @@ def spare_rows(segment: Segment) -> int:
 def _forward(name: str, segment: Segment) -> str:
     graph = _traced(_function(segment, segment.kept), len(segment.inputs))
     body, results = _statements(graph, [f"i{k}[j]" for k in range(len(segment.inputs))], kept=False)
+    kept = {segment.inputs.index(leaf): call for call, leaf in segment.kept.items()}
     made = len(segment.outputs)
-    pointers = _pointers("i", "in", "float", len(segment.inputs))
-    pointers += _pointers("o", "out", "float", made)
-    writes = [f"o{k}[j] = {result};" for k, result in enumerate(results[:made])]
-    for leaf, result in zip(segment.kept.values(), results[made:], strict=True):
-        writes.append(f"i{segment.inputs.index(leaf)}[j] = {result};")
-    heading = f"static void {name}(long rows, long width, const Rows* in, const Rows* out)"
-    return _loop(heading, pointers, body + writes, [])
+    pointers = [
+        _Pointer(f"i{k}", _row("in", k), reads=True, writes=k in kept)
+        for k in range(len(segment.inputs))
+    ]
+    pointers += [_Pointer(f"o{k}", _row("out", k), writes=True) for k in range(made)]
+    body += [f"o{k}[j] = {result};" for k, result in enumerate(results[:made])]
+    body += [f"i{k}[j] = {result};" for k, result in zip(kept, results[made:], strict=True)]
+    return _loop(name, "const Rows* in, const Rows* out", pointers, body, [])
 
 
 def _backward(name: str, segment: Segment, adds: Sequence[bool]) -> str:
     wanted = differentiable(segment)
-    heading = (
-        f"static void {name}(long rows, long width, const Rows* in, const Rows* out, "
-        "const Rows* to, float* spare)"
-    )
+    takes = "const Rows* in, const Rows* out, const Rows* to, float* spare"
     if not wanted:
-        return _loop(heading, [], [], [])
+        return _loop(name, takes, [], [], [])
     function, inputs = _function(segment, ()), len(segment.inputs)
     places = [segment.inputs.index(leaf) for leaf in wanted]
 
@@ -96,21 +96,22 @@ def _backward(name: str, segment: Segment, adds: Sequence[bool]) -> str:
     names = [f"i{k}[j]" for k in range(inputs)]
     names += [f"y{k}[j]" for k in range(len(segment.outputs))]
     body, results = _statements(graph, names, kept=True)
-    pointers = _pointers("i", "in", "const float", inputs)
-    pointers += _pointers("y", "out", "const float", len(segment.outputs))
-    pointers += _pointers("g", "to", "float", len(wanted))
+    pointers = [_Pointer(f"i{k}", _row("in", k), reads=True) for k in range(inputs)]
+    pointers += [_Pointer(f"y{k}", _row("out", k), reads=True) for k in range(len(segment.outputs))]
     aside = _overlapping(segment)
     after = []
     for k, (leaf, result) in enumerate(zip(wanted, results, strict=True)):
         sign = "+=" if adds[k] else "="
         if leaf in aside:
-            place = aside.index(leaf)
-            pointers.append(f"float* __restrict s{k} = spare + {place} * width;")
+            row = f"spare + {aside.index(leaf)} * width"
+            pointers.append(_Pointer(f"s{k}", row, writes=True))
             body.append(f"s{k}[j] = {result};")
-            after.append(f"for (long j = 0; j < width; j++) g{k}[j] {sign} s{k}[j];")
+            to = f"({_row('to', k)})[j]"
+            after.append(f"for (long j = 0; j < width; j++) {to} {sign} s{k}[j];")
         else:
+            pointers.append(_Pointer(f"g{k}", _row("to", k), reads=adds[k], writes=True))
             body.append(f"g{k}[j] {sign} {result};")
-    return _loop(heading, pointers, body, after)
+    return _loop(name, takes, pointers, body, after)
 
 
 def _overlapping(segment: Segment) -> list[Leaf]:
@@ -235,19 +236,66 @@ def _expression(node: fx.Node, names: dict[fx.Node, str]) -> str:
     return code(name, args, node.kwargs)
 
 
-def _pointers(letter: str, array: str, kind: str, count: int) -> list[str]:
-    return [
-        f"{kind}* __restrict {letter}{k} = {array}[{k}].at + row * {array}[{k}].stride;"
-        for k in range(count)
+@dataclass(frozen=True)
+class _Pointer:
+    """A row that a segment reads or writes: its name, and where the row begins."""
+
+    name: str
+    begins: str
+    reads: bool = False
+    writes: bool = False
+
+    @property
+    def declared(self) -> str:
+        """The declaration without a value."""
+        return f"{'' if self.writes else 'const '}float* __restrict {self.name}"
+
+
+def _row(array: str, number: int) -> str:
+    return f"{array}[{number}].at + row * {array}[{number}].stride"
+
+
+def _loop(
+    name: str,
+    takes: str,
+    pointers: Sequence[_Pointer],
+    body: Sequence[str],
+    after: Sequence[str],
+) -> str:
+    """Return a function that does `body` for all elements: whole vectors, then the rest as one."""
+    whole = ", ".join([*(pointer.name for pointer in pointers), "j"])
+    rest = ", ".join([*(f"{pointer.name}_rest.at" for pointer in pointers), "j"])
+    lines = [
+        "ALWAYS_INLINE static void "
+        f"{name}_element({', '.join([*(pointer.declared for pointer in pointers), 'long j'])}) {{",
+        *(f"  {line}" for line in body),
+        "}",
+        f"static void {name}(long rows, long width, {takes}) {{",
+        "  const long end = width / LANES * LANES, rest = width - end;",
+        "  for (long row = 0; row < rows; row++) {",
+        *(f"    {pointer.declared} = {pointer.begins};" for pointer in pointers),
+        "    VECTORIZE",
+        f"    for (long j = 0; j < end; j++) {name}_element({whole});",
+        "    if (rest > 0) {",
+        *(f"      Lanes {pointer.name}_rest;" for pointer in pointers),
+        *(
+            f"      load({pointer.name}_rest, {pointer.name} + end, rest);"
+            for pointer in pointers
+            if pointer.reads
+        ),
+        "      VECTORIZE",
+        f"      for (long j = 0; j < LANES; j++) {name}_element({rest});",
+        *(
+            f"      store({pointer.name} + end, {pointer.name}_rest, rest);"
+            for pointer in pointers
+            if pointer.writes
+        ),
+        "    }",
+        *(f"    {line}" for line in after),
+        "  }",
+        "}",
+        "",
     ]
-
-
-def _loop(heading: str, pointers: Sequence[str], body: Sequence[str], after: Sequence[str]) -> str:
-    lines = [f"{heading} {{", "  for (long row = 0; row < rows; row++) {"]
-    lines += [f"    {line}" for line in pointers]
-    lines += ["    VECTORIZE", "    for (long j = 0; j < width; j++) {"]
-    lines += [f"      {line}" for line in body]
-    lines += ["    }", *(f"    {line}" for line in after), "  }", "}", ""]
     return "\n".join(lines)
 
 

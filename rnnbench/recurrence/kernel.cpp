@@ -19,15 +19,6 @@ namespace {
 // Matrix products. The right side is packed into panels of PANEL columns, so that the innermost
 // loop reads it in order; a tile of the result stays in registers until it is complete.
 
-#if defined(__AVX512F__)
-constexpr int LANES = 16, VECTORS = 4;
-#elif defined(__AVX__)
-constexpr int LANES = 8, VECTORS = 2;
-#elif defined(__aarch64__)
-constexpr int LANES = 4, VECTORS = 4;
-#else
-constexpr int LANES = 4, VECTORS = 2;
-#endif
 constexpr int PANEL = LANES * VECTORS;
 typedef float Vector __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
@@ -60,19 +51,21 @@ inline __attribute__((always_inline)) void tile(
       }
     }
   }
-  if (width == LANES * COLUMNS) {
-    for (int m = 0; m < ROWS; m++)
-      for (int v = 0; v < COLUMNS; v++) {
-        Vector* at = (Vector*)(to + m * stride + LANES * v);
+  for (int m = 0; m < ROWS; m++) {
+    float* row = to + m * stride;
+    for (int v = 0; v < COLUMNS; v++) {
+      const long left = width - LANES * v;
+      if (left >= LANES) {
+        Vector* at = (Vector*)(row + LANES * v);
         *at = add ? *at + sums[m][v] : sums[m][v];
-      }
-  } else {
-    for (int m = 0; m < ROWS; m++) {
-      float row[LANES * COLUMNS];
-      std::memcpy(row, sums[m], sizeof row);
-      for (long j = 0; j < width; j++) {
-        float* at = to + m * stride + j;
-        *at = add ? *at + row[j] : row[j];
+      } else if (left > 0) {
+        Lanes sum, before;
+        std::memcpy(sum.at, &sums[m][v], sizeof sum.at);
+        if (add) {
+          load(before, row + LANES * v, left);
+          for (int j = 0; j < LANES; j++) sum.at[j] += before.at[j];
+        }
+        store(row + LANES * v, sum, left);
       }
     }
   }

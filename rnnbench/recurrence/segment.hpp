@@ -16,6 +16,52 @@
 #define VECTORIZE
 #endif
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, VECTORS = 4;
+#elif defined(__AVX__)
+constexpr int LANES = 8, VECTORS = 2;
+#elif defined(__aarch64__)
+constexpr int LANES = 4, VECTORS = 4;
+#else
+constexpr int LANES = 4, VECTORS = 2;
+#endif
+
+// The floats of one vector, of which the first few may be loaded and stored alone.
+struct Lanes { alignas(4 * LANES) float at[LANES]; };
+
+#if defined(__AVX512F__)
+ALWAYS_INLINE static void load(Lanes& to, const float* from, long count) {
+  _mm512_store_ps(to.at, _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from));
+}
+ALWAYS_INLINE static void store(float* to, const Lanes& from, long count) {
+  _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), _mm512_load_ps(from.at));
+}
+#elif defined(__AVX__)
+alignas(32) static const int32_t FIRST[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+ALWAYS_INLINE static __m256i first(long count) {
+  return _mm256_loadu_si256((const __m256i*)(FIRST + LANES - count));
+}
+ALWAYS_INLINE static void load(Lanes& to, const float* from, long count) {
+  _mm256_store_ps(to.at, _mm256_maskload_ps(from, first(count)));
+}
+ALWAYS_INLINE static void store(float* to, const Lanes& from, long count) {
+  _mm256_maskstore_ps(to, first(count), _mm256_load_ps(from.at));
+}
+#else
+ALWAYS_INLINE static void load(Lanes& to, const float* from, long count) {
+  for (long j = 0; j < LANES; j++) to.at[j] = j < count ? from[j] : 0.f;
+}
+ALWAYS_INLINE static void store(float* to, const Lanes& from, long count) {
+  for (long j = 0; j < count; j++) to[j] = from.at[j];
+}
+#endif
+
 struct Rows { float* at; long stride; };
 typedef void (*Forward)(long rows, long width, const Rows* in, const Rows* out);
 typedef void (*Backward)(
