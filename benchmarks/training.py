@@ -38,12 +38,10 @@ from rnnbench.training import train  # noqa: E402
 ROUNDS = 5
 
 
-def nothing(name: str, cell: Cell) -> Callable[..., tuple[Tensor, Tensors]]:
+def nothing(_: str, cell: Cell) -> Callable[..., tuple[Tensor, Tensors]]:
     """Stand in for `recurrence.runner`: outputs that depend on all weights and cost nothing."""
 
-    def run(
-        x: Tensor, state: Tensors, weights: Tensors, lengths: Tensor | None, noise: Tensors
-    ) -> tuple[Tensor, Tensors]:
+    def run(x: Tensor, state: Tensors, weights: Tensors, *_: object) -> tuple[Tensor, Tensors]:
         total = torch.stack([weight.sum() for weight in weights.values()]).sum()
         return (state[output_of(cell, state)] + total).expand(len(x), -1, -1), state
 
