@@ -7,6 +7,7 @@ RnnbenchError
 │   ├── OptionError      a value that an option does not take
 │   └── StaleError       stored rows were made by other code
 ├── PluginError          an installed plugin that breaks its contract
+├── BuildError           a kernel that cannot be compiled or loaded: another backend runs the cell
 ├── StoreError           a results folder that is locked, foreign or damaged
 └── SealedError          test data was asked for during a search
 """
@@ -60,6 +61,10 @@ class StaleError(InputError):
 
 class PluginError(RnnbenchError):
     """A plugin breaks its contract."""
+
+
+class BuildError(RnnbenchError):
+    """A kernel cannot be compiled or loaded; the text becomes the reason for another backend."""
 
 
 class StoreError(RnnbenchError):
