@@ -14,6 +14,7 @@ import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster, WorkerPlugin, get_worker
 from distributed.scheduler import KilledWorker
 
+from rnnbench.allocator import tune
 from rnnbench.member import Finished, Member
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -24,6 +25,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "MKL_CBWR": "AUTO",
     # cuBLAS is deterministic only with a fixed workspace
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    # members train in a thread; glibc would give it a heap of its own, where `tune` has no effect
+    "MALLOC_ARENA_MAX": "1",
 }
 """Set in a worker's environment before it starts."""
 
@@ -88,8 +91,12 @@ class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told 
 
         # Ctrl-C reaches the whole process group; the driver decides what happens to its workers
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        tune()
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
+        # or every new tensor is filled with NaN before its values are written
+        settings: Any = torch.utils.deterministic  # a module that torch gives no types
+        settings.fill_uninitialized_memory = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         self.registry = load_registry(self.disabled)

@@ -1,3 +1,6 @@
+import platform
+import resource
+
 import psutil
 import pytest
 from studies import template
@@ -54,3 +57,36 @@ def test_members_come_back_with_their_keys_and_slots_are_freed(executor: Executo
 
 def test_waiting_for_nothing_ends_at_the_timeout(executor: Executor) -> None:
     assert executor.wait(timeout=0.01) == []
+
+
+def test_new_tensors_are_not_filled_although_algorithms_are_deterministic(
+    executor: Executor,
+) -> None:
+    def settings() -> tuple[bool, bool]:
+        import torch
+
+        return (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.utils.deterministic.fill_uninitialized_memory,
+        )
+
+    assert executor._client.submit(settings).result() == (True, False)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is tuned")
+def test_the_thread_that_trains_finds_the_pages_it_has_freed(executor: Executor) -> None:
+    def faults() -> int:
+        import torch
+
+        def count() -> int:
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+        for _ in range(20):  # the heap grows until small blocks have found their places
+            torch.ones(100 * 2**18)
+        before = count()
+        for _ in range(20):
+            torch.ones(100 * 2**18)
+        return count() - before
+
+    pages = 20 * 100 * 2**20 // resource.getpagesize()
+    assert executor._client.submit(faults, pure=False).result() < pages / 5
