@@ -206,10 +206,10 @@ class Base(rnnbench.Cell):
         return {"h": rnnbench.zeros(hidden)}
 
 class Killer(Base):
-    '''Takes its process along.'''
+    '''Takes its process along, but only where it is trained.'''
     name = "killer"
     def step(self, x, s, w):
-        if x.device.type != "meta":
+        if len(x) == 32:
             os._exit(3)
         return {"h": torch.tanh(x @ w.W.T)}
 
@@ -217,7 +217,7 @@ class Raiser(Base):
     '''Raises.'''
     name = "raiser"
     def step(self, x, s, w):
-        if x.device.type != "meta":
+        if len(x) == 32:
             raise ValueError("no such luck")
         return {"h": torch.tanh(x @ w.W.T)}
 
@@ -251,6 +251,7 @@ architectures:
   diverger: {cell: diverger}
 settings: [{task: sequential_digits, order: rows}]
 match: {hidden: 4}
+training: {batch: 32, backend: loop}
 budget:
   standard: {updates: 3, trials: 1, seeds: 1}
 """
