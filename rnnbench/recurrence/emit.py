@@ -146,7 +146,7 @@ def _values(
 ) -> tuple[Any, ...]:
     """Compute expressions; `marks` go with the operations into the graph that is recorded."""
     like = next(iter(known.values()), None)
-    like = torch.rand(_EXAMPLE) if like is None else like
+    like = torch.zeros(_EXAMPLE) if like is None else like
 
     def value(expression: Expression) -> Any:
         if expression not in known:
@@ -221,7 +221,7 @@ def _needed(made: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
 
 
 _FILLS = {"zeros_like": 0.0, "zeros": 0.0, "new_zeros": 0.0, "ones_like": 1.0, "ones": 1.0,
-          "new_ones": 1.0, "empty_like": 0.0}  # fmt: skip
+          "new_ones": 1.0, "empty_like": 0.0, "empty_permuted": 0.0}  # fmt: skip
 
 
 def _expression(node: fx.Node, names: dict[fx.Node, str]) -> str:
