@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,17 +162,44 @@ class Prelude:
         """
         if not self.roots:
             return []
-        compute = torch.func.vmap(self._computed) if members else self._computed
-        computed = iter(compute(*weights) if self.nodes else ())
+        made: Iterator[Tensor] = iter(())
+        if self.nodes and members:
+            # one by one: torch's batched products round otherwise than a single one
+            each = zip(*(weight.unbind() for weight in weights), strict=True)
+            made = map(torch.stack, zip(*map(self._computed, each), strict=True))
+        elif self.nodes:
+            made = iter(self._computed(weights))
         return [
-            next(computed).contiguous() if isinstance(root, fx.Node) else root
-            for root in self.roots
+            next(made).contiguous() if isinstance(root, fx.Node) else root for root in self.roots
         ]
 
-    def _computed(self, *weights: Tensor) -> tuple[Tensor, ...]:
-        known: dict[fx.Node, Any] = dict(zip(self.weights, weights, strict=True))
-        known |= self.fixed
+    def _computed(self, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        known: dict[fx.Node, Any] = dict(self.fixed)
+        needed = {need for node in self.nodes for need in node.all_input_nodes}
+        for node, weight in zip(self.weights, weights, strict=True):
+            if node in needed:
+                known[node] = _apart(weight)
         for node in self.nodes:
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
             known[node] = node.target(*args, **kwargs)  # type: ignore[operator]  # a call
-        return tuple(known[root] for root in self.roots if isinstance(root, fx.Node))
+        return tuple(_apart(known[root]) for root in self.roots if isinstance(root, fx.Node))
+
+
+def _apart(tensor: Tensor) -> Tensor:
+    """Return a tensor in memory of its own, and its gradient on the way back too.
+
+    A product of torch's rounds by where its operands begin in memory, and a member's begin
+    elsewhere in a group than alone.
+    """
+    made: Tensor = _Apart.apply(tensor)  # type: ignore[no-untyped-call]  # torch's
+    return made
+
+
+class _Apart(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:  # noqa: ARG004  torch passes it
+        return tensor.clone(memory_format=torch.contiguous_format)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004  torch passes it
+        return gradient.clone(memory_format=torch.contiguous_format)
