@@ -378,12 +378,26 @@ class ForwardPass : Member {
       std::memcpy(now_[plan_.new_state + s].at + first, now_[plan_.old_state + s].at + first,
                   (call_.rows - rows) * width * 4);
     }
-    for (size_t e = 0; e < plan_.extras.size(); e++)
-      std::memset(now_[plan_.extra + e].at + rows * plan_.extras[e], 0,
-                  (call_.rows - rows) * plan_.extras[e] * 4);
+    for (const Block& block : plan_.blocks)
+      for (const Source& source : block.sources)
+        if (source.data.buffer >= plan_.gates && source.data.buffer < plan_.vector) {
+          const Rows to = now(source.data);
+          for (long r = rows; r < call_.rows; r++)
+            std::memset(to.at + r * to.stride, 0, source.width * 4);
+        }
   }
 
   std::vector<float*> panels_, biases_;
+};
+
+// A sum over very many rows: those of some steps first, since what is small is lost beside what
+// has become large.
+struct Sum {
+  float *recent, *total;
+  long width;
+  void settle() {
+    for (long j = 0; j < width; j++) { total[j] += recent[j]; recent[j] = 0; }
+  }
 };
 
 class BackwardPass : Member {
@@ -411,7 +425,7 @@ class BackwardPass : Member {
     packed_ = scratch_.take(widest * together_ * call.rows);
     for (int64_t width : plan.levels) {
       dgates_.push_back(scratch_.take(together_ * call.rows * width));
-      dbiases_.push_back(scratch_.zeros(width));
+      dbiases_.push_back({scratch_.zeros(width), scratch_.zeros(width), width});
     }
     for (size_t s = 0; s < plan.states.size(); s++) {
       after_.push_back(call.dstates[s] + member * call.rows * plan.states[s]);
@@ -419,8 +433,11 @@ class BackwardPass : Member {
     }
     for (size_t e = 0; e < plan.extras.size(); e++)
       gradient_[plan.extra + e] = {scratch_.take(call.rows * plan.extras[e]), (long)plan.extras[e]};
-    for (size_t v = 0; v < plan.vectors.size(); v++)
-      gradient_[plan.vector + v] = {scratch_.zeros(plan.vectors[v].width), 0};
+    for (size_t v = 0; v < plan.vectors.size(); v++) {
+      const long width = plan.vectors[v].width;
+      dvectors_.push_back({scratch_.zeros(width), scratch_.zeros(width), width});
+      gradient_[plan.vector + v] = {dvectors_[v].recent, 0};
+    }
     for (const Segment& segment : plan.segments) spare = std::max<long>(spare, segment.spare * segment.width);
     spare_ = scratch_.take(spare);
     // where nobody asks for dx, the segments' share of it goes nowhere
@@ -531,13 +548,15 @@ class BackwardPass : Member {
     }
     for (size_t l = 0; l < plan_.levels.size(); l++) {
       const long width = plan_.levels[l];
-      float* __restrict to = dbiases_[l];
+      float* __restrict to = dbiases_[l].recent;
       for (long r = 0; r < rows; r++) {
         const float* __restrict from = dgates_[l] + r * width;
         VECTORIZE
         for (long j = 0; j < width; j++) to[j] += from[j];
       }
+      dbiases_[l].settle();
     }
+    for (Sum& sum : dvectors_) sum.settle();
     if (call_.needs_dx)
       for (size_t r = 0; r < plan_.returns.size(); r++) {
         const Return& item = plan_.returns[r];
@@ -564,11 +583,11 @@ class BackwardPass : Member {
     }
     for (const Bias& bias : plan_.biases)
       if (float* to = droot(bias.vector))
-        for (long j = 0; j < bias.width; j++) to[j * bias.vector.column] += dbiases_[bias.level][bias.start + j];
+        for (long j = 0; j < bias.width; j++) to[j * bias.vector.column] += dbiases_[bias.level].total[bias.start + j];
     for (size_t v = 0; v < plan_.vectors.size(); v++)
       if (float* to = droot(plan_.vectors[v].vector))
         for (long j = 0; j < plan_.vectors[v].width; j++)
-          to[j * plan_.vectors[v].vector.column] += gradient_[plan_.vector + v].at[j];
+          to[j * plan_.vectors[v].vector.column] += dvectors_[v].total[j];
   }
 
   float* droot(const View& view) const {
@@ -578,7 +597,8 @@ class BackwardPass : Member {
 
   std::vector<Rows> gradient_;
   const long together_;
-  std::vector<float*> panels_, dweights_, dgates_, dbiases_, after_, before_;
+  std::vector<float*> panels_, dweights_, dgates_, after_, before_;
+  std::vector<Sum> dbiases_, dvectors_;
   float *packed_, *spare_, *nowhere_;
   std::vector<Rows> in_, out_, to_;
   std::vector<Left> lefts_;

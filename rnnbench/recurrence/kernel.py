@@ -42,6 +42,9 @@ class Kernel:
         self.output = states.index(output_of(cell, states))
         self.across = sum(planned.levels) + sum(planned.extras)
         self.prelude = planned.prelude
+        # those that no weight changes are the same for all members
+        self.shared = [False] * len(traced.shapes.weights)
+        self.shared += [isinstance(root, Tensor) for root in planned.prelude.roots]
         self._multiplies_noise = any(
             source.data.buffer.kind == "input" and source.data.buffer.index > 0
             for block in planned.blocks
@@ -76,17 +79,18 @@ class Kernel:
         sequences are their own: x [members, time, batch, inputs].
 
         Raises:
-            InputError: x is not float32 on the CPU.
+            InputError: a tensor is not float32 on the CPU, or has another shape than the kernel
+                was made for.
         """
-        if x.dtype != torch.float32 or x.device.type != "cpu":
-            raise InputError(f"a kernel runs in float32 on the CPU, not {x.dtype} on {x.device}")
+        self._check(x, state, weights, lengths, noise or Tensors())
         steps = x.shape[-3]
-        values = list(state.values())
-        drawn = [] if noise is None else list(noise.values())
+        values = [state[name] for name in self.shapes.states]
+        roots = [weights[name] for name in self.shapes.weights]
+        drawn = [] if noise is None else [noise[name] for name in self.shapes.noise]
         if lengths is None or bool((lengths == steps).all()):
-            outputs, after = self._dense(x, values, weights, None, drawn)
+            outputs, after = self._dense(x, values, roots, None, drawn)
         else:
-            lengths = lengths.expand(*x.shape[:-3], -1)
+            lengths = lengths.long().expand(x.shape[:-3] + x.shape[-2:-1])
             # the longest first, so that those still running are the first rows of each step
             order = lengths.argsort(dim=-1, descending=True, stable=True)
             back = order.argsort(dim=-1)
@@ -95,24 +99,53 @@ class Kernel:
             outputs, after = self._dense(
                 _rows(x, order, steps=True),
                 [_rows(value, order, steps=False) for value in values],
-                weights,
+                roots,
                 lengths.gather(-1, order),
                 [_rows(value, order, steps=True) for value in drawn],
             )
             outputs = _rows(outputs, back, steps=True).masked_fill(~real, 0)
             after = [_rows(value, back, steps=False) for value in after]
-        return outputs, Tensors(zip(state, after, strict=True))
+        return outputs, Tensors(zip(self.shapes.states, after, strict=True))
+
+    def _check(
+        self, x: Tensor, state: Tensors, weights: Tensors, lengths: Tensor | None, noise: Tensors
+    ) -> None:
+        """Refuse what the compiled code, which is handed addresses only, would misread."""
+        members, (steps, batch) = x.shape[:-3][:1], x.shape[-3:-1]
+        wanted: list[tuple[str, Tensor, tuple[int, ...]]]
+        wanted = [("x", x, (steps, batch, self.shapes.inputs))]
+        for given, shapes in (
+            (noise, {name: (steps, batch, width) for name, width in self.shapes.noise.items()}),
+            (state, {name: (batch, width) for name, width in self.shapes.states.items()}),
+            (weights, self.shapes.weights),
+        ):
+            if given.keys() != shapes.keys():
+                raise InputError(
+                    f"this kernel reads {', '.join(shapes) or 'nothing'}, not {', '.join(given)}"
+                )
+            wanted += [(name, given[name], shape) for name, shape in shapes.items()]
+        for name, tensor, shape in wanted:
+            if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+                raise InputError(
+                    f"a kernel runs in float32 on the CPU; `{name}` is {tensor.dtype} on "
+                    f"{tensor.device}"
+                )
+            if tensor.shape != (*members, *shape):
+                raise InputError(
+                    f"this kernel reads `{name}` as {[*members, *shape]}, not {list(tensor.shape)}"
+                )
+        if lengths is not None and lengths.shape not in ((batch,), (*members, batch)):
+            raise InputError(f"there are {batch} sequences, and lengths {list(lengths.shape)}")
 
     def _dense(
         self,
         x: Tensor,
         state: Sequence[Tensor],
-        weights: Tensors,
+        weights: Sequence[Tensor],
         lengths: Tensor | None,
         noise: Sequence[Tensor],
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        roots = list(weights.values())
-        roots += self.prelude(roots, x.dim() > 3)
+        roots = [*weights, *self.prelude(weights, x.dim() > 3)]
         given = [x, *noise, *state, *roots]
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
             outputs, *after = _Recurrence.apply(self, lengths, len(noise), *given)  # type: ignore[no-untyped-call]  # torch's
@@ -221,7 +254,12 @@ class _Run:
             _integers(strides),
             _pointers(self.histories),
             _pointers(self.roots),
-            _integers([_member_stride(root, self.members, bool(self.lead)) for root in self.roots]),
+            _integers(
+                [
+                    0 if shared else root.numel() // self.members
+                    for root, shared in zip(self.roots, self.kernel.shared, strict=True)
+                ]
+            ),
         )
         inputs, input_strides, states, roots, root_strides = map(ctypes.addressof, call.held)
         call.inputs, call.input_strides, call.states = inputs, input_strides, states
@@ -289,8 +327,3 @@ def _pointers(tensors: Sequence[Tensor | None]) -> Any:
 
 def _integers(values: Sequence[int]) -> Any:
     return (ctypes.c_int64 * max(1, len(values)))(*values)
-
-
-def _member_stride(root: Tensor, members: int, lead: bool) -> int:
-    # a root without the members' dimension is the same for all of them
-    return root.numel() // members if lead else 0
