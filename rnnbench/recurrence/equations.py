@@ -293,7 +293,7 @@ class _Reader:
                 data in self._values
                 and row in self._operands
                 and width(self._values[data]) == 1  # type: ignore[index]  # a node
-                and self._operands.shape(row)[-1:] == (size,)  # type: ignore[arg-type]  # a node
+                and [n for n in self._operands.shape(row) if n != 1] == [size]  # type: ignore[arg-type]  # a node
             ):
                 view = self._operands.vector(row, size)  # type: ignore[arg-type]  # a node
                 if isinstance(view, View):

@@ -79,8 +79,7 @@ class Operands:
             UnsupportedError: it is neither.
         """
         tensor = self._values[node]
-        row = tensor.shape[-1] if tensor.dim() else 1
-        if tensor.numel() != row or row not in (1, width):
+        if tensor.squeeze().dim() > 1 or tensor.numel() not in (1, width):
             raise UnsupportedError(
                 f"a weight {list(tensor.shape)} meets {width} features elementwise; give it the "
                 f"shape [{width}] or no dimension{at(line_of(node))}"
@@ -88,7 +87,7 @@ class Operands:
         if not self._varies[node] and bool((tensor == tensor.flatten()[0]).all()):
             return float(tensor.flatten()[0])
         root, tensor = self._placed(node)
-        step = tensor.stride(-1) if tensor.numel() > 1 else 0
+        step = max(tensor.squeeze().stride(), default=0)
         return View(root, int(tensor.storage_offset()), 0, step)
 
     def constant(self, numbers: Tensor) -> View:
