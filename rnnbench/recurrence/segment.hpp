@@ -93,16 +93,20 @@ inline Scaled exp_parts(float x) {
   return {p * r * r + r + 1.f, to_bits(rounded) - 0x4B400000};
 }
 
+// 2^n, and infinity for 128; unsigned, since what comes of NaN may not fit
+inline float power_of_two(int32_t n) { return from_bits((int32_t)((uint32_t)(n + 127) << 23)); }
+
 inline float exp_within(float x) {
-  const Scaled e = exp_parts(x < -87.f ? -87.f : (x > 87.f ? 87.f : x));
-  return e.fraction * from_bits((e.power + 127) << 23);
+  // above, to infinity: a gate must close wholly, or 0 · infinity would not be NaN
+  const Scaled e = exp_parts(x < -87.f ? -87.f : (x > 89.f ? 89.f : x));
+  return e.fraction * power_of_two(e.power);
 }
 
 inline float exp_(float x) {
   const Scaled e = exp_parts(x < -104.f ? -104.f : (x > 89.f ? 89.f : x));
   // in two factors: e^88.7 is a float and 2^128 is none
   const int32_t half = e.power >> 1;
-  return e.fraction * from_bits((half + 127) << 23) * from_bits((e.power - half + 127) << 23);
+  return e.fraction * power_of_two(half) * power_of_two(e.power - half);
 }
 
 inline float log_(float x) {  // Cephes logf
