@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnbench.errors import InputError
-from rnnbench.nn.sizes import Sizes
 
 Quantity = Literal["parameters", "hidden", "state", "flops"]
 """What networks can be matched by."""
@@ -20,17 +19,16 @@ LARGEST_HIDDEN = 2**16
 
 @dataclass(frozen=True)
 class Matched:
-    """A solved hidden size, the network's sizes, and the relative mismatch (signed)."""
+    """A solved hidden size, and the relative mismatch (signed)."""
 
     hidden: int
-    sizes: Sizes
     mismatch: float
 
 
-def match(quantity: Quantity, target: int, sizes_of: Callable[[int], Sizes], who: str) -> Matched:
+def match(quantity: Quantity, target: int, reached: Callable[[int], int], who: str) -> Matched:
     """Find the hidden size whose network is closest to the target.
 
-    `sizes_of` counts the network of a hidden size; every quantity grows with it.
+    `reached` counts the quantity at a hidden size; it grows with it.
 
     Raises:
         InputError: no hidden size comes within TOLERANCE of the target.
@@ -38,12 +36,7 @@ def match(quantity: Quantity, target: int, sizes_of: Callable[[int], Sizes], who
     if quantity == "hidden":
         if target > LARGEST_HIDDEN:
             raise InputError(f"a hidden size is at most {LARGEST_HIDDEN:,}, not {target:,}")
-        return Matched(target, sizes_of(target), 0.0)
-
-    def reached(hidden: int) -> int:
-        value: int = getattr(sizes_of(hidden), quantity)
-        return value
-
+        return Matched(target, 0.0)
     above = 1
     while reached(above) < target and above < LARGEST_HIDDEN:
         above *= 2
@@ -59,4 +52,4 @@ def match(quantity: Quantity, target: int, sizes_of: Callable[[int], Sizes], who
         raise InputError(
             f"{who} cannot be matched to {target} {quantity} within {TOLERANCE:.0%}: it has {near}"
         )
-    return Matched(hidden, sizes_of(hidden), mismatch)
+    return Matched(hidden, mismatch)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from rnnbench.contracts import Metric
-from rnnbench.matching import match
+from rnnbench.matching import Matched, match
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
-from rnnbench.nn.sizes import layer_inputs, sizes
+from rnnbench.nn.sizes import Sizes, flops, layer_inputs, sizes
 from rnnbench.options import Between, Choice, LogBetween, Space
-from rnnbench.recurrence import Backend, Chooser
+from rnnbench.recurrence import Backend, Chooser, silently
 from rnnbench.registry import Registry, asked
 from rnnbench.resolving import (
     ResolvedCell,
@@ -61,12 +61,19 @@ class Plan:
 
 
 def plan(
-    suite: Suite, registry: Registry, *, device: str = "cpu", backend: str | None = None
+    suite: Suite,
+    registry: Registry,
+    *,
+    device: str = "cpu",
+    backend: str | None = None,
+    compiling: Callable[[], None] = silently,
 ) -> Plan:
     """Resolve a suite.
 
-    device   the device type that members train on
-    backend  forces how cells are run, whatever the suite says; None leaves it to the suite
+    device     the device type that members train on
+    backend    how cells are run, whatever the suite says: `auto` or the name of a backend; None
+               leaves it to the suite
+    compiling  called before each compilation of a kernel
 
     Raises:
         SuiteError: an unknown cell, task, metric, option or dimension; a size that cannot be
@@ -80,8 +87,8 @@ def plan(
     cells = [resolve_cell(suite, entry, registry) for entry in chosen.architectures]
     tasks = [resolve_task(suite, entry, registry) for entry in chosen.settings]
     check_metrics(suite, tasks, registry)
-    forced = backend or (suite.training.backend if suite.training.backend != "auto" else None)
-    chooser = Chooser(device, forced)
+    wanted = backend or suite.training.backend
+    chooser = Chooser(device, None if wanted == "auto" else wanted, compiling=compiling)
     studies = tuple(
         _study(suite, cell, task, replicate, device, chooser)
         for task in tasks
@@ -95,7 +102,7 @@ def plan(
         studies,
         {cell.entry.label: _cell_card(cell) for cell in cells},
         {task.entry.name: asked(task.component, partial(_task_card, task)) for task in tasks},
-        tuple(_warnings(suite, studies, contrasts)),
+        (*_warnings(suite, studies, contrasts), *(() if chooser.forced else _fallbacks(studies))),
     )
 
 
@@ -108,26 +115,8 @@ def _study(
     chooser: Chooser,
 ) -> Study:
     entry = cell.entry
-    wanted = suite.chosen.match
-    matched = located(
-        suite,
-        ("match", wanted.quantity),
-        lambda: match(
-            wanted.quantity,
-            wanted.value,
-            lambda hidden: asked(
-                cell.component,
-                lambda: sizes(
-                    cell.cell,
-                    task.task,
-                    hidden=hidden,
-                    layers=entry.layers,
-                    bidirectional=entry.bidirectional,
-                ),
-            ),
-            f"`{entry.label}` on `{task.entry.name}`",
-        ),
-    )
+    matched = _matched(suite, cell, task)
+    counted = _sizes(cell, task, matched.hidden)
     chosen = _backend(suite, cell, task, matched.hidden, chooser)
     options = cell.cell.options
     values = cell.cell.chosen
@@ -168,10 +157,10 @@ def _study(
             suite.search.confirm_seeds,
             suite.chosen.seeds,
         ),
-        parameters=matched.sizes.parameters,
-        recurrent_parameters=matched.sizes.recurrent_parameters,
-        state_size=matched.sizes.state,
-        flops=matched.sizes.flops,
+        parameters=counted.parameters,
+        recurrent_parameters=counted.recurrent_parameters,
+        state_size=counted.state,
+        flops=_flops(cell, task, matched.hidden),
         mismatch=matched.mismatch,
         backend_reason=chosen.reason,
         cell_source=cell.component.source,
@@ -182,6 +171,39 @@ def _study(
     )
     _check_defaults(suite, cell, study)
     return study
+
+
+def _matched(suite: Suite, cell: ResolvedCell, task: ResolvedTask) -> Matched:
+    wanted = suite.chosen.match
+
+    def reached(hidden: int) -> int:
+        if wanted.quantity == "flops":
+            return _flops(cell, task, hidden)
+        count: int = getattr(_sizes(cell, task, hidden), wanted.quantity)
+        return count
+
+    who = f"`{cell.entry.label}` on `{task.entry.name}`"
+    return located(
+        suite,
+        ("match", wanted.quantity),
+        lambda: match(wanted.quantity, wanted.value, reached, who),
+    )
+
+
+def _sizes(cell: ResolvedCell, task: ResolvedTask, hidden: int) -> Sizes:
+    layers, both = cell.entry.layers, cell.entry.bidirectional
+    return asked(
+        cell.component,
+        lambda: sizes(cell.cell, task.task, hidden=hidden, layers=layers, bidirectional=both),
+    )
+
+
+def _flops(cell: ResolvedCell, task: ResolvedTask, hidden: int) -> int:
+    layers, both = cell.entry.layers, cell.entry.bidirectional
+    return asked(
+        cell.component,
+        lambda: flops(cell.cell, task.task, hidden=hidden, layers=layers, bidirectional=both),
+    )
 
 
 def _backend(
@@ -199,9 +221,9 @@ def _backend(
         )
         return chooser.choose(cell.cell, inputs, hidden)
 
-    if chooser.forced != suite.training.backend:
-        return asked(cell.component, choose)
-    return located(suite, ("training", "backend"), lambda: asked(cell.component, choose))
+    if chooser.forced == suite.training.backend:
+        return located(suite, ("training", "backend"), lambda: asked(cell.component, choose))
+    return asked(cell.component, choose)
 
 
 def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:
@@ -316,3 +338,15 @@ def _warnings(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Itera
             f"one generation holds all {suite.chosen.trials} trials, so {suite.search.sampler} "
             "never sees a result; lower search.generation"
         )
+
+
+def _fallbacks(studies: tuple[Study, ...]) -> Iterator[str]:
+    """Say once for each reason which architectures run without a kernel."""
+    reasons: dict[str, str] = {}
+    for study in studies:
+        if not study.skipped and study.template.backend != "kernel":
+            reason = f"{study.template.backend}: {study.backend_reason}"
+            reasons.setdefault(study.architecture, reason)
+    for reason in dict.fromkeys(reasons.values()):
+        names = ", ".join(name for name, one in reasons.items() if one == reason)
+        yield f"{names} on backend {reason}"

@@ -100,13 +100,15 @@ def test_list_suites_reads_the_folder_and_tells_what_it_cannot_read(run, tmp_pat
 
 
 def test_describe_shows_all_that_a_cell_declares(run):
-    output = run("describe", "gru").output
+    output = run("describe", "gru").stdout
     assert output.startswith("cell gru\n")
     for expected in [
         "  z_t = σ(W_z x_t + U_z h_{t−1} + b_z)",
         "  reset   after    after, before        none    structural  whether the reset gate acts",
         "  init    uniform  uniform, orthogonal  none    structural  U: uniform",
         "  torch.nn.GRU",
+        "Backend on a CPU, tried with 4 inputs and hidden size 32\n",
+        "  default options  kernel   its step became a kernel that agrees with the loop",
         "  initialisation  W uniform",
         "  module   rnnbench_cells.gru",
     ]:
@@ -128,7 +130,7 @@ def test_describe_shows_direction_and_range_of_a_metric(run):
 
 
 def test_output_holds_no_lines_or_colours_where_it_is_piped(run):
-    output = run("plugins").output + run("describe", "lstm").output
+    output = run("plugins").output + run("describe", "lstm").stdout
     assert not set("│─┃━┏╭\x1b") & set(output)
 
 

@@ -9,7 +9,7 @@ import torch
 from rnnbench import Batch, Cell, Classes, Option, Reals, Tokens, orthogonal, uniform
 from rnnbench.errors import InputError, OptionError, PluginError, UnknownNameError
 from rnnbench.initial import constant
-from rnnbench.nn import Sizes, build, loss, rekey, sizes, valid_mask
+from rnnbench.nn import Sizes, build, flops, loss, rekey, sizes, valid_mask
 from rnnbench.nn.dropout import Dropout
 from rnnbench.nn.readout import Readout
 from rnnbench.recurrence import within
@@ -365,18 +365,31 @@ def test_counted_parameters_are_those_of_the_network(cell, layers, bidirectional
 def test_sizes_can_be_counted_by_hand():
     # 4 gates × 3 rows × (2 inputs + 3 state + 1 bias), read-out 4 × 3 + 4
     assert sizes(LSTM(), task(), hidden=3) == Sizes(
-        parameters=72 + 16, recurrent_parameters=72, state=6, flops=2 * (4 * 3 * (2 + 3) + 4 * 3)
+        parameters=72 + 16, recurrent_parameters=72, state=6
     )
+    assert flops(LSTM(), task(), hidden=3) == 2 * (4 * 3 * (2 + 3) + 4 * 3)
     # a vector is no matrix: 4 × 2 + 4 × 2 + 2 × 4 products, "peep" none
-    projected = sizes(Projected(), task(), hidden=4)
-    assert projected.flops == 2 * (4 * X + 4 * 2 + 2 * 4 + 2 * 4)
-    assert projected.state == 6
+    assert flops(Projected(), task(), hidden=4) == 2 * (4 * X + 4 * 2 + 2 * 4 + 2 * 4)
+    assert sizes(Projected(), task(), hidden=4).state == 6
+
+
+class Halved(RNN):
+    """Reads a number of its state, which a tensor without numbers has not."""
+
+    def step(self, x, s, w):
+        new = super().step(x, s, w)
+        return {"h": new["h"] / 2} if new["h"].sum() > 0 else new
+
+
+def test_the_products_of_a_step_that_reads_its_numbers_are_counted_too():
+    assert flops(Halved(), task(), hidden=H) == flops(RNN(), task(), hidden=H)
 
 
 def test_a_symbol_counts_as_its_one_hot_row():
-    assert sizes(RNN(), task(inputs=Tokens(10)), hidden=H) == sizes(
-        RNN(), task(inputs=Reals(10)), hidden=H
-    )
+    for count in (sizes, flops):
+        assert count(RNN(), task(inputs=Tokens(10)), hidden=H) == count(
+            RNN(), task(inputs=Reals(10)), hidden=H
+        )
 
 
 def test_a_huge_network_is_counted_without_being_made():

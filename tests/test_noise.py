@@ -11,7 +11,7 @@ from studies import template
 from rnnbench import Batch, Between, Classes, Noise, Option, Reals, Tensors
 from rnnbench.errors import InputError, PluginError
 from rnnbench.member import Member, Seed
-from rnnbench.nn import build, loss, rekey, sizes
+from rnnbench.nn import build, flops, loss, rekey, sizes
 from rnnbench.nn.dropout import Keyed
 from rnnbench.nn.recurrent import Recurrent, Source
 from rnnbench.recurrence import runner, within
@@ -434,7 +434,8 @@ def test_noise_leaves_the_global_generator_and_the_stored_weights_alone():
 
 @pytest.mark.parametrize(("cell", "quiet"), [(c, c.__base__) for c in NOISY])
 def test_noise_has_no_size(cell, quiet):
-    assert sizes(cell(), task(), hidden=H) == sizes(quiet(), task(), hidden=H)
+    for count in (sizes, flops):
+        assert count(cell(), task(), hidden=H) == count(quiet(), task(), hidden=H)
 
 
 # training

@@ -5,7 +5,7 @@ import pytest
 from rnnbench.contracts import Task
 from rnnbench.errors import InputError, PluginError, SuiteError
 from rnnbench.member import Seed
-from rnnbench.nn.sizes import sizes
+from rnnbench.nn.sizes import flops, sizes
 from rnnbench.options import Between, Choice, LogBetween
 from rnnbench.plan import Plan, plan
 from rnnbench.registry import load_registry
@@ -125,12 +125,11 @@ def test_sizes_are_matched_by_what_the_suite_says(planned, registry, quantity, t
     made = planned(("parameters: 1000", f"{quantity}: {target}"), only=["architecture=tanh,lstm"])
     for study in made.studies:
         net = study.template.architecture
-        counted = sizes(
-            registry.cell(net.cell).cls(),
-            registry.task(study.template.setting.task).cls(**study.template.setting.options),
-            hidden=net.hidden,
-        )
-        assert study.parameters == counted.parameters
+        cell = registry.cell(net.cell).cls()
+        task = registry.task(study.template.setting.task).cls(**study.template.setting.options)
+        counted = sizes(cell, task, hidden=net.hidden)
+        assert (study.parameters, study.state_size) == (counted.parameters, counted.state)
+        assert study.flops == flops(cell, task, hidden=net.hidden)
         assert reached(study) == pytest.approx(target, rel=0.1)
         if quantity != "hidden":
             assert study.mismatch == reached(study) / target - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from rich.console import RenderableType
@@ -11,22 +11,36 @@ from rich.text import Text
 
 from rnnbench.cli.console import pairs, table
 from rnnbench.contracts import Cell, OutcomeMetric, Task
-from rnnbench.options import Choice, LogBetween, Option, Space
+from rnnbench.errors import InputError
+from rnnbench.options import Choice, LogBetween, Option, Space, Value
+from rnnbench.recurrence import Chooser
 from rnnbench.registry import Component, asked
 
 Section = tuple[str, RenderableType]
 Answer = TypeVar("Answer")
 
+INPUTS, HIDDEN = 4, 32
+"""The widths at which a cell is tried."""
 
-def sections(component: Component) -> Iterator[Section]:
+
+def sections(
+    component: Component, *, backend: str | None, compiling: Callable[[], None]
+) -> Iterator[Section]:
     """Yield heading and body of each part of a description.
 
+    backend    how a cell is run: `auto`, the name of a backend, or None
+    compiling  called before each compilation of a kernel
+
     Raises:
-        PluginError: the component's own code raises.
+        InputError: the backend asked for cannot run the cell with its default options.
+        PluginError: the component's own code raises, or a step hides what it must not.
     """
-    yield "", _text(component.cls.__doc__)
-    yield from {"cell": _cell, "task": _task, "metric": _metric}[component.kind](component)
     cls = component.cls
+    yield "", _text(cls.__doc__)
+    yield from {"cell": _cell, "task": _task, "metric": _metric}[component.kind](component)
+    if component.kind == "cell":
+        forced = None if backend == "auto" else backend
+        yield from _backends(component, Chooser(forced=forced, compiling=compiling))
     if cls.reference:
         yield "Reference", _text(cls.reference)
     yield (
@@ -55,6 +69,39 @@ def _cell(component: Component) -> Iterator[Section]:
         "Equal layer of torch, with the default options",
         _text("none" if layer is None else f"torch.nn.{name} ({layer.kind})"),
     )
+
+
+def _backends(component: Component, chooser: Chooser) -> Iterator[Section]:
+    """Yield how the cell is run with its default options, and the values that change that."""
+
+    def choose(**options: Value) -> tuple[str, str]:
+        chosen = asked(
+            component, lambda: chooser.choose(component.cls(**options), [INPUTS], HIDDEN)
+        )
+        return chosen.name, chosen.reason
+
+    default = choose()
+    rows = [["default options", *default]]
+    for name, value in _other_values(component.cls):
+        try:
+            chosen = choose(**{name: value})
+        except InputError as error:
+            chosen = "none", str(error)
+        if chosen[0] != default[0]:
+            rows.append([f"{name}: {value}", *chosen])
+    yield (
+        f"Backend on a CPU, tried with {INPUTS} inputs and hidden size {HIDDEN}",
+        table(("with", "backend", "why"), rows),
+    )
+
+
+def _other_values(cls: type[Cell]) -> Iterator[tuple[str, Value]]:
+    """Yield each value of a structural option that is not its default."""
+    for name, option in cls.options.items():
+        values = (True, False) if isinstance(option.default, bool) else option.choices
+        for value in () if option.numeric else values:
+            if value != option.default:
+                yield name, value
 
 
 def _task(component: Component) -> Iterator[Section]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from rnnbench.errors import UnknownNameError
+
 
 def one_thread() -> None:
     """Keep torch to one thread, unless the user asks for more: it is not loaded yet.
@@ -22,8 +24,20 @@ def disabled_plugins() -> frozenset[str]:
 
 
 def forced_backend() -> str | None:
-    """Return the recurrence backend that RNNBENCH_BACKEND forces, if it is set."""
-    return os.environ.get("RNNBENCH_BACKEND") or None
+    """Return what RNNBENCH_BACKEND says, `auto` or the name of a backend; None where it is unset.
+
+    Raises:
+        UnknownNameError: no backend has this name.
+    """
+    name = os.environ.get("RNNBENCH_BACKEND")
+    if not name:
+        return None
+    from rnnbench.recurrence import NAMES
+
+    known = ("auto", *NAMES)
+    if name not in known:
+        raise UnknownNameError("backend", name, known, "RNNBENCH_BACKEND asks for it.")
+    return name
 
 
 def visible_gpus() -> tuple[str, ...] | None:

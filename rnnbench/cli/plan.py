@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rnnbench.cli.building import Building
 from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
 from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
 
@@ -41,7 +42,10 @@ def command(
     registry = load_registry(disabled_plugins())
     gpus = gpus_for(devices, visible_gpus())
     device = "cuda" if gpus else "cpu"
-    planned = plan(wanted, registry, device=device, backend=forced_backend())
+    with Building() as building:
+        planned = plan(
+            wanted, registry, device=device, backend=forced_backend(), compiling=building
+        )
     folder = results / wanted.name
     stored = read_members(folder) if (folder / "store.sqlite").is_file() else {}
     rows, seconds, to_do, unknown = [], 0.0, 0, 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rnnbench.cli.building import Building
 from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
 from rnnbench.cli.interrupts import interrupts
 from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
@@ -71,7 +72,11 @@ def command(
     disabled = disabled_plugins()
     registry = load_registry(disabled)
     gpus = gpus_for(devices, visible_gpus())
-    planned = plan(wanted, registry, device="cuda" if gpus else "cpu", backend=forced_backend())
+    device = "cuda" if gpus else "cpu"
+    with Building() as building:
+        planned = plan(
+            wanted, registry, device=device, backend=forced_backend(), compiling=building
+        )
     slots = slots_for(workers or cores(), gpus)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     words = shlex.join(["rnnbench", *sys.argv[1:]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from rnnbench.cli.building import Building
 from rnnbench.cli.environment import disabled_plugins, forced_backend
 from rnnbench.cli.options import Budget, Only, Set, SuiteFile
 
@@ -17,7 +18,9 @@ def command(suite: SuiteFile, budget: Budget = None, only: Only = None, sets: Se
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
 
-    planned = plan(wanted, load_registry(disabled_plugins()), backend=forced_backend())
+    registry = load_registry(disabled_plugins())
+    with Building() as building:
+        planned = plan(wanted, registry, backend=forced_backend(), compiling=building)
     typer.echo(f"{suite}: fine; {len(planned.studies)} studies with budget {wanted.chosen.name}")
     for warning in planned.warnings:
         typer.echo(f"note: {warning}")

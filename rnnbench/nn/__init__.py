@@ -3,6 +3,6 @@
 from rnnbench.nn.dropout import rekey
 from rnnbench.nn.loss import loss, valid_mask
 from rnnbench.nn.network import Network, build
-from rnnbench.nn.sizes import Sizes, sizes
+from rnnbench.nn.sizes import Sizes, flops, sizes
 
-__all__ = ["Network", "Sizes", "build", "loss", "rekey", "sizes", "valid_mask"]
+__all__ = ["Network", "Sizes", "build", "flops", "loss", "rekey", "sizes", "valid_mask"]

@@ -16,19 +16,16 @@ from rnnbench.recurrence import output_of
 
 @dataclass(frozen=True)
 class Sizes:
-    """What two networks can be matched by.
+    """What two networks can be matched by, and what can be counted without running them.
 
     parameters            trained numbers of the whole network
     recurrent_parameters  those of its cells
     state                 numbers carried from step to step, over all layers and directions
-    flops                 floating-point operations of matrix products a time step and sequence,
-                          two a multiply-add, read-out included
     """
 
     parameters: int
     recurrent_parameters: int
     state: int
-    flops: int
 
 
 def sizes(
@@ -46,14 +43,31 @@ def sizes(
     output = directions * states[output_of(cell, states)]
     inputs = layer_inputs(cell, task, hidden=hidden, layers=layers, bidirectional=bidirectional)
     recurrent = directions * sum(_parameters(cell, width, hidden) for width in inputs)
-    products = directions * sum(_flops(cell, width, hidden) for width in inputs)
     target = target_width(task.targets)
     return Sizes(
         parameters=recurrent + output * target + target,
         recurrent_parameters=recurrent,
         state=layers * directions * sum(states.values()),
-        flops=products + 2 * output * target,
     )
+
+
+def flops(
+    cell: Cell, task: Task, *, hidden: int, layers: int = 1, bidirectional: bool = False
+) -> int:
+    """Count the operations of matrix products a time step and sequence of the same network.
+
+    They are floating-point operations, two a multiply-add, and the read-out's are among them. Each
+    layer's step is run once, without its numbers unless it decides by them.
+
+    Raises:
+        PluginError: the cell contradicts itself.
+    """
+    directions = 2 if bidirectional else 1
+    states = {name: initial.shape[0] for name, initial in cell.state(hidden).items()}
+    output = directions * states[output_of(cell, states)]
+    inputs = layer_inputs(cell, task, hidden=hidden, layers=layers, bidirectional=bidirectional)
+    products = directions * sum(_flops(cell, width, hidden) for width in inputs)
+    return products + 2 * output * target_width(task.targets)
 
 
 def layer_inputs(
@@ -70,11 +84,19 @@ def _parameters(cell: Cell, inputs: int, hidden: int) -> int:
 
 
 def _flops(cell: Cell, inputs: int, hidden: int) -> int:
-    with torch.device("meta"), torch.no_grad():
-        weights = {k: torch.empty(v.shape) for k, v in cell.weights(inputs, hidden).items()}
-        options = {k: torch.empty(()) for k, v in cell.options.items() if v.numeric}
-        noise = {k: torch.empty(1, v.width) for k, v in cell.noise(hidden).items()}
-        state = {k: torch.empty(1, *v.shape) for k, v in cell.state(hidden).items()}
+    try:
+        return _counted(cell, inputs, hidden, "meta")
+    except RuntimeError:
+        # its step reads a number, which tensors that only have a shape do not have
+        return _counted(cell, inputs, hidden, "cpu")
+
+
+def _counted(cell: Cell, inputs: int, hidden: int, device: str) -> int:
+    with torch.device(device), torch.no_grad():
+        weights = {k: torch.zeros(v.shape) for k, v in cell.weights(inputs, hidden).items()}
+        options = {k: torch.zeros(()) for k, v in cell.options.items() if v.numeric}
+        noise = {k: torch.zeros(1, v.width) for k, v in cell.noise(hidden).items()}
+        state = {k: torch.zeros(1, *v.shape) for k, v in cell.state(hidden).items()}
         with FlopCounterMode(display=False) as counter:
-            cell.step(torch.empty(1, inputs), Tensors(state), Tensors(weights | options | noise))
+            cell.step(torch.zeros(1, inputs), Tensors(state), Tensors(weights | options | noise))
     return int(counter.get_total_flops())

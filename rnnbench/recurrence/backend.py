@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from typing import Literal, Protocol
@@ -12,11 +13,11 @@ from torch import Tensor
 from rnnbench.contracts import Cell, Tensors, TorchLayer
 from rnnbench.errors import BuildError, InputError, UnknownNameError
 from rnnbench.options import Value
-from rnnbench.recurrence.build import cache_folder, find_compiler, library
+from rnnbench.recurrence.build import cache_folder, find_compiler, library, silently
 from rnnbench.recurrence.kernel import Kernel, Library
 from rnnbench.recurrence.loop import loop
 from rnnbench.recurrence.torch_layer import torch_layer
-from rnnbench.recurrence.trace import Shapes, UnsupportedError, trace
+from rnnbench.recurrence.trace import Shapes, Traced, UnsupportedError, trace
 from rnnbench.recurrence.verify import mismatch, reference
 
 Name = Literal["kernel", "torch", "loop"]
@@ -50,21 +51,27 @@ class Backend:
 class Chooser:
     """Chooses backends, and checks each kernel once.
 
-    device   "cpu" or "cuda"; kernels are for the CPU
-    forced   a backend's name; None takes a kernel where there is one, else torch's layer, else
-             the loop
-    library  compiles and loads C++; None takes the system's compiler
+    device     "cpu" or "cuda"; kernels are for the CPU
+    forced     a backend's name; None takes a kernel where there is one, else torch's layer, else
+               the loop
+    library    compiles and loads C++; None takes the system's compiler
+    compiling  called before each compilation by the system's compiler
 
     Raises:
         UnknownNameError: no backend is called `forced`.
     """
 
     def __init__(
-        self, device: str = "cpu", forced: str | None = None, library: Library | None = None
+        self,
+        device: str = "cpu",
+        forced: str | None = None,
+        library: Library | None = None,
+        compiling: Callable[[], None] = silently,
     ) -> None:
         self.forced = None if forced is None else _named(forced)
         self._device = device
         self._library = library
+        self._compiling = compiling
         self._refusals: dict[tuple[object, ...], str] = {}
 
     def choose(self, cell: Cell, inputs: Sequence[int], hidden: int) -> Backend:
@@ -100,13 +107,30 @@ class Chooser:
         return self._refusals[key]
 
     def _checked(self, cell: Cell, shapes: Shapes) -> str:
-        """Make a kernel and compare it; both parts find what a step hides, on any device."""
-        traced = trace(cell, shapes)
+        """Find what a step hides, whatever will run it; make a kernel and compare it."""
+        try:
+            traced = trace(cell, shapes)
+        except UnsupportedError as error:
+            with suppress(UnsupportedError):
+                reference(cell, shapes)
+            raise error from None
         expected = reference(cell, shapes)
+        if self.forced not in (None, "kernel"):
+            return "another backend is asked for"
         if self._device != "cpu":
             return f"kernels are for the CPU and this runs on {self._device}"
-        kernel = Kernel(cell, traced, self._library or system_library())
-        return mismatch(kernel, expected)
+        return mismatch(self._kernel(cell, traced), expected)
+
+    def _kernel(self, cell: Cell, traced: Traced) -> Kernel:
+        try:
+            library = self._library or system_library(compiling=self._compiling)
+            return Kernel(cell, traced, library)
+        except (UnsupportedError, BuildError):
+            raise
+        except Exception as error:
+            raise UnsupportedError(
+                f"rnnbench fails to make one: {type(error).__name__}: {error}"
+            ) from error
 
 
 def runner(name: str, cell: Cell, library: Library | None = None) -> Runner:
@@ -188,17 +212,20 @@ def _kernel(
 
 
 @cache
-def system_library(target: str = "native", command: str | None = None) -> Library:
+def system_library(
+    target: str = "native", command: str | None = None, compiling: Callable[[], None] = silently
+) -> Library:
     """Return what compiles with the system's compiler and keeps the result in the user's cache.
 
-    target   "native", or a processor as `-march` names it
-    command  a compiler; None takes the first of g++, clang++ and c++ that there is
+    target     "native", or a processor as `-march` names it
+    command    a compiler; None takes the first of g++, clang++ and c++ that there is
+    compiling  called before each compilation
 
     Raises:
         BuildError: there is no compiler.
     """
     compiler, folder = find_compiler(target, command), cache_folder()
-    return lambda source: library(source, compiler, folder)
+    return lambda source: library(source, compiler, folder, compiling)
 
 
 def shapes_of(cell: Cell, inputs: int, hidden: int) -> Shapes:
@@ -231,7 +258,3 @@ def _require_layer(cell: Cell) -> None:
             f"backend `torch` cannot run cell `{cell.name}`: with these options it equals no "
             "layer of torch. Use `kernel` or `loop`."
         )
-
-
-def _identity(cell: Cell) -> tuple[str, str]:
-    return f"{type(cell).__module__}.{type(cell).__qualname__}", repr(sorted(cell.chosen.items()))

@@ -11,7 +11,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +94,16 @@ def cache_folder() -> Path:
     return user_cache_path("rnnbench") / "kernels"
 
 
-def library(source: str, compiler: Compiler, folder: Path) -> ctypes.CDLL:
+def silently() -> None:
+    """Tell nobody that a compiler starts."""
+
+
+def library(
+    source: str, compiler: Compiler, folder: Path, compiling: Callable[[], None] = silently
+) -> ctypes.CDLL:
     """Load the library that a source compiles to: from `folder`, else compiled into it.
+
+    `compiling` is called before the compiler is.
 
     Several processes may do this at once. A file in the folder that is damaged, or that somebody
     else owns or may write to, is never loaded but removed, and built anew.
@@ -113,6 +121,7 @@ def library(source: str, compiler: Compiler, folder: Path) -> ctypes.CDLL:
                 return loaded
             path.unlink(missing_ok=True)
         _remove_abandoned(folder)
+        compiling()
         return _built(source, compiler, folder, key)
     except OSError as error:
         raise BuildError(f"cannot keep a kernel in {folder}: {error.strerror or error}") from error

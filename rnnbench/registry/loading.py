@@ -215,18 +215,22 @@ def _told(error: BaseException) -> str:
 
 
 def asked(component: Component, ask: Callable[[], Answer]) -> Answer:
-    """Return what a plugin's code answers, and name the plugin if it raises.
+    """Return what a plugin's code answers, and name the plugin if it raises or breaks its contract.
 
     Raises:
-        RnnbenchError: as the plugin raised it.
-        PluginError: it raised anything else.
+        PluginError: the plugin raised something that is no error of rnnbench, or this.
+        RnnbenchError: any other, as it was raised.
     """
+    plugin = (
+        f"plugin `{component.plugin}` ({component.distribution} {component.distribution_version})"
+    )
     try:
         return ask()
+    except PluginError as error:
+        raise PluginError(f"{error} [{plugin}]") from error
     except RnnbenchError:
         raise
     except Exception as error:
         raise PluginError(
-            f"{component.title} of plugin `{component.plugin}` ({component.distribution} "
-            f"{component.distribution_version}) raises {type(error).__name__}: {error}"
+            f"{component.title} of {plugin} raises {type(error).__name__}: {error}"
         ) from error
