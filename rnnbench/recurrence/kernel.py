@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rnnbench.contracts import Cell, Tensors
 from rnnbench.errors import InputError
@@ -243,6 +242,36 @@ class _Run:
             for history in self.histories
         ]
 
+    def gradients(
+        self, needs: Sequence[bool], dy: Tensor | None, dfinals: Sequence[Tensor | None]
+    ) -> list[Tensor | None]:
+        """Return the gradients of what was given, None where none is needed.
+
+        dy, dfinals  gradients of the outputs and of the last states; None: zeros
+        """
+        dstates = [
+            history.new_zeros(*self.lead, self.rows, history.shape[-1])
+            if gradient is None
+            else gradient.clone(memory_format=torch.contiguous_format)
+            for gradient, history in zip(dfinals, self.histories, strict=True)
+        ]
+        dx = torch.zeros_like(self.x) if needs[0] else None
+        droots = [
+            torch.zeros_like(root) if need else None
+            for root, need in zip(self.roots, needs[1 + self.noise + len(dstates) :], strict=True)
+        ]
+        call = self.call()
+        call.needs_dx, call.has_dy = dx is not None, dy is not None
+        if dy is not None:
+            dy = dy.contiguous()
+            call.dy = dy.data_ptr()
+        if dx is not None:
+            call.dx = dx.data_ptr()
+        arrays = _pointers(dstates), _pointers(droots)
+        call.dstates, call.droots = map(ctypes.addressof, arrays)
+        self.kernel.backward(call)
+        return [dx, *[None] * self.noise, *dstates, *droots]
+
     def call(self) -> _Call:
         """Return the call; the arrays that it points into live as long as it does."""
         call = _Call(self.members, self.steps, self.rows, self.kept, 0, 0)
@@ -277,40 +306,33 @@ class _Recurrence(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         run = _Run(kernel, lengths, noise, given, kept=True)
         # saved so that a change in place before the backward pass is an error
-        ctx.save_for_backward(*run.inputs, *run.histories, *run.roots)
+        ctx.save_for_backward(*given, *run.histories)
         ctx.run = run
         ctx.set_materialize_grads(False)
         return (run.outputs(), *run.finals())
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor | None, *dfinals: Tensor | None) -> tuple[Any, ...]:
-        run: _Run = ctx.run
-        assert ctx.saved_tensors is not None  # noqa: S101  raises if one was changed
-        needs = ctx.needs_input_grad[3:]
-        dstates = [
-            history.new_zeros(*run.lead, run.rows, history.shape[-1])
-            if gradient is None
-            else gradient.clone(memory_format=torch.contiguous_format)
-            for gradient, history in zip(dfinals, run.histories, strict=True)
-        ]
-        dx = torch.zeros_like(run.x) if needs[0] else None
-        wanted = needs[1 + run.noise + len(dstates) :]
-        droots = [
-            torch.zeros_like(root) if want else None
-            for root, want in zip(run.roots, wanted, strict=True)
-        ]
-        call = run.call()
-        call.needs_dx, call.has_dy = dx is not None, dy is not None
-        if dy is not None:
-            dy = dy.contiguous()
-            call.dy = dy.data_ptr()
-        if dx is not None:
-            call.dx = dx.data_ptr()
-        arrays = _pointers(dstates), _pointers(droots)
-        call.dstates, call.droots = map(ctypes.addressof, arrays)
-        run.kernel.backward(call)
-        return (None, None, None, dx, *[None] * run.noise, *dstates, *droots)
+        given = [tensor for tensor in ctx.saved_tensors if tensor.requires_grad]
+        with torch.no_grad():
+            gradients = ctx.run.gradients(ctx.needs_input_grad[3:], dy, dfinals)
+        if torch.is_grad_enabled():  # somebody means to differentiate the gradients
+            made = [gradient for gradient in gradients if gradient is not None]
+            once = iter(_Once.apply(len(made), *made, *given))  # type: ignore[no-untyped-call]  # torch's
+            gradients = [None if gradient is None else next(once) for gradient in gradients]
+        return (None, None, None, *gradients)
+
+
+class _Once(torch.autograd.Function):
+    """Passes gradients on; to differentiate them again is an error, not zero."""
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004  torch's
+        return tuple(gradient.clone() for gradient in tensors[:count])
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> Any:  # noqa: ARG004  torch's
+        raise InputError("a kernel's gradients cannot be differentiated again; use backend `loop`")
 
 
 def _rows(tensor: Tensor, order: Tensor, *, steps: bool) -> Tensor:
