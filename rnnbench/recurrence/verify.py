@@ -98,16 +98,19 @@ def mismatch(kernel: Kernel, expected: Reference) -> str:
     It may differ once: where a value that a step compares with another is all but equal to it,
     rounding decides, and two right answers differ much. It must then agree on other numbers, twice.
     """
-    found = _difference(kernel, expected)
+    found = difference(kernel, expected)
     if found and all(
-        not _difference(kernel, reference(expected.cell, kernel.shapes, seed)) for seed in SEEDS[1:]
+        not difference(kernel, reference(expected.cell, kernel.shapes, seed)) for seed in SEEDS[1:]
     ):
         return ""
     return found
 
 
-def _difference(kernel: Kernel, expected: Reference) -> str:
-    """Compare all members at once, each alone, and without gradients: three ways in a kernel."""
+def difference(kernel: Kernel, expected: Reference) -> str:
+    """Return how a kernel differs from the loop on the numbers of one reference, or nothing.
+
+    All members at once, each alone, and without gradients: these are three ways through a kernel.
+    """
     if not all(bool(tensor.isfinite().all()) for tensor in expected.exact):
         return (
             "its step makes infinities or NaN out of inputs and states around zero, so that no "
@@ -161,9 +164,14 @@ def _repeated(cell: Cell, run: _Run, given: _Given, dtype: torch.dtype) -> tuple
     Raises:
         PluginError: it does not.
     """
-    first, second = (_results(run, given, dtype) for _ in range(2))
-    zeroed = ([tensor.nan_to_num() for tensor in results] for results in (second, first))
-    if not _error(*zeroed) <= REPEATED[dtype]:
+    first = _results(run, given, dtype)
+    try:
+        second = _results(run, given, dtype)
+        zeroed = ([tensor.nan_to_num() for tensor in results] for results in (second, first))
+        repeats = _error(*zeroed) <= REPEATED[dtype]
+    except RuntimeError:
+        repeats = False  # it kept a tensor whose gradient has been taken
+    if not repeats:
         raise PluginError(
             f"cell `{cell.name}` gives other numbers when it is run again: its step at "
             f"{_place(cell)} has hidden random numbers or a memory of its own; declare noise with "
