@@ -229,13 +229,64 @@ def test_an_unknown_task_is_refused_at_its_place(refusal):
     assert text.startswith("x.yaml:10:12: unknown task `copy_memry`; did you mean `copy_memory`?")
 
 
+PEEPHOLES = ("cell: rnn", "cell: peephole_lstm")
+
+
+def test_a_suite_may_force_a_backend_and_is_refused_there_where_it_cannot_run_a_cell(
+    planned, refusal
+):
+    forced = ("{learning_rate: 3.0e-3, ", "{backend: loop, learning_rate: 3.0e-3, ")
+    assert {study.template.backend for study in planned(forced).studies} == {"loop"}
+    forced = ("{learning_rate: 3.0e-3, ", "{backend: torch, learning_rate: 3.0e-3, ")
+    assert refusal(forced, PEEPHOLES) == (
+        "x.yaml:12:21: backend `torch` cannot run cell `peephole_lstm`: with these options it "
+        "equals no layer of torch. Use `kernel` or `loop`."
+    )
+
+
+@pytest.mark.parametrize(("wish", "taken"), [("loop", "loop"), ("auto", "kernel")])
+def test_what_the_user_asks_for_wins_over_the_suite(planned, wish, taken):
+    forced = ("{learning_rate: 3.0e-3, ", "{backend: torch, learning_rate: 3.0e-3, ")
+    made = planned(forced, PEEPHOLES, backend=wish)
+    assert {study.template.backend for study in made.studies} == {taken}
+
+
 def test_a_forced_backend_that_cannot_run_a_cell_is_refused(planned):
     made = planned(backend="loop")
     assert {(study.template.backend, study.backend_reason) for study in made.studies} == {
         ("loop", "asked for")
     }
     with pytest.raises(InputError, match="backend `torch` cannot run cell `peephole_lstm`"):
-        planned(("cell: rnn", "cell: peephole_lstm"), backend="torch")
+        planned(PEEPHOLES, backend="torch")
+
+
+def test_each_reason_for_running_without_a_kernel_is_said_once(planned, tmp_path, registry):
+    assert planned(EXACT, LEARNING, ENOUGH).warnings == ()
+    suite = read_suite(tmp_path / "x.yaml")
+    assert plan(suite, registry, device="cuda").warnings == (
+        "tanh on backend torch: equals torch's RNN_TANH; no kernel, since kernels are for the CPU "
+        "and this runs on cuda",
+        "lstm, bilstm on backend torch: equals torch's LSTM; no kernel, since kernels are for the "
+        "CPU and this runs on cuda",
+    )
+    assert plan(suite, registry, device="cuda", backend="loop").warnings == ()
+
+
+def test_a_step_that_hides_something_is_refused_with_its_plugin_and_package(registry, tmp_path):
+    component = registry.cell("rnn")
+
+    def step(self, x, s, w):
+        return {"h": component.cls.step(self, x, s, w)["h"].detach()}
+
+    hiding = replace(component, cls=type("Hiding", (component.cls,), {"step": step}))
+    path = tmp_path / "x.yaml"
+    path.write_text(TEXT)
+    with pytest.raises(PluginError) as caught:
+        plan(read_suite(path), replace(registry, cells={**registry.cells, "rnn": hiding}))
+    assert str(caught.value).startswith("cell `rnn` detaches a tensor inside `step`, at test_plan")
+    assert str(caught.value).endswith(
+        f" [plugin `rnn` (rnnbench {component.distribution_version})]"
+    )
 
 
 def test_a_study_carries_the_hashes_of_its_cell_and_task(planned, registry):

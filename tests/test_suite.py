@@ -227,6 +227,12 @@ def test_the_resolved_suite_reads_back_as_itself(tmp_path):
     assert resolved(read_suite(path)) == first
 
 
+def test_the_resolved_suite_shows_the_backend_that_is_asked_for(tmp_path):
+    assert resolved(read(tmp_path))["training"]["backend"] == "auto"
+    forced = read(tmp_path, sets=["training.backend=loop"])
+    assert resolved(forced)["training"]["backend"] == "loop"
+
+
 # (what stands in the suite, what is written instead, place of the error, marked text, words said)
 MISTAKES = [
     ("bidirectional: true", "bidirectional: yes", "7:39", "yes", "write true or false"),
@@ -235,6 +241,8 @@ MISTAKES = [
     ("batch: 32", "bach: 32", "13:29", "bach", "did you mean `batch`?"),
     ("batch: 32", "clip: 0", "13:35", "0", "`clip` takes a number above 0"),
     ("batch: 32", "momentum: 1", "13:39", "1", "up to but not 1"),
+    ("batch: 32", "backend: lop", "13:38", "lop", "did you mean `loop`? Known: auto, kernel, loop"),
+    ("batch: 32", "backend: 1", "13:38", "1", "`backend` takes auto, kernel, torch or loop: how"),
     ("optimizer: adam", "optimizer: adm", "13:23", "adm", "did you mean `adam`?"),
     ("optimizer: adam", "optimizer: 3", "13:23", "3", "adam, adamw, rmsprop or sgd"),
     ("suite: long_dependency", "suite: ../x", "1:8", "../x", "`suite` names a folder"),

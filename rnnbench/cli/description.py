@@ -13,7 +13,6 @@ from rnnbench.cli.console import pairs, table
 from rnnbench.contracts import Cell, OutcomeMetric, Task
 from rnnbench.errors import InputError
 from rnnbench.options import Choice, LogBetween, Option, Space, Value
-from rnnbench.recurrence import Chooser
 from rnnbench.registry import Component, asked
 
 Section = tuple[str, RenderableType]
@@ -39,8 +38,7 @@ def sections(
     yield "", _text(cls.__doc__)
     yield from {"cell": _cell, "task": _task, "metric": _metric}[component.kind](component)
     if component.kind == "cell":
-        forced = None if backend == "auto" else backend
-        yield from _backends(component, Chooser(forced=forced, compiling=compiling))
+        yield from _backends(component, backend, compiling)
     if cls.reference:
         yield "Reference", _text(cls.reference)
     yield (
@@ -71,8 +69,14 @@ def _cell(component: Component) -> Iterator[Section]:
     )
 
 
-def _backends(component: Component, chooser: Chooser) -> Iterator[Section]:
+def _backends(
+    component: Component, backend: str | None, compiling: Callable[[], None]
+) -> Iterator[Section]:
     """Yield how the cell is run with its default options, and the values that change that."""
+    # tasks and metrics need not wait for it
+    from rnnbench.recurrence import Chooser
+
+    chooser = Chooser(forced=None if backend == "auto" else backend, compiling=compiling)
 
     def choose(**options: Value) -> tuple[str, str]:
         chosen = asked(
