@@ -58,7 +58,7 @@ class Case:
 
     layer    the layer of torch.nn
     aim      how many times the tuned layer's speed is aimed at, at every shape but the first
-    aims     the shapes whose aim is another; None: no aim there
+    aims     the shapes whose aim is another
     in_jax   whether `jax_scan` has it
     jax_aim  the aim against that; None: no aim
     """
@@ -66,17 +66,17 @@ class Case:
     cell: Cell
     layer: Literal["LSTM", "GRU", "RNN"]
     aim: float
-    aims: dict[Shape, float | None] = field(default_factory=dict)
+    aims: dict[Shape, float] = field(default_factory=dict)
     in_jax: bool = False
     jax_aim: float | None = None
 
     def layer_aim(self, shape: Shape) -> float | None:
-        """Return the aim against the layer at this shape."""
-        return self.aims.get(shape, None if shape == FIRST else self.aim)
+        """Return the aim against the layer at this shape; None at a shape not in SHAPES."""
+        return self.aims.get(shape, self.aim if shape in SHAPES[1:] else None)
 
     def scan_aim(self, shape: Shape) -> float | None:
-        """Return the aim against JAX at this shape."""
-        return None if shape == FIRST else self.jax_aim
+        """Return the aim against JAX at this shape; None at a shape not in SHAPES."""
+        return self.jax_aim if shape in SHAPES[1:] else None
 
 
 CASES = {
@@ -94,6 +94,11 @@ CASES = {
 
 FLOOR_AIM = 2.4
 """How many times the arithmetic floor the LSTM may take, at every shape but the first."""
+
+
+def floor_aim(shape: Shape) -> float | None:
+    """Return the aim against the floor at this shape; None at a shape not in SHAPES."""
+    return FLOOR_AIM if shape in SHAPES[1:] else None
 
 
 def lstm_flops(shape: Shape) -> int:

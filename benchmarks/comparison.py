@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from cases import CASES, FIRST, FLOOR_AIM, Shape, lstm_flops
+from cases import CASES, Shape, floor_aim, lstm_flops
 from process import Record
 from timing import Timing, speedup
 
@@ -97,7 +97,7 @@ def _floor(record: Record, shape: Shape, peak: float | None) -> Comparison:
     ours = record.ours
     floor = None if peak is None else Timing((lstm_flops(shape) / peak,), 1.0)
     ratio = None if ours is None or floor is None else ours.median / floor.median
-    aim = None if shape == FIRST else FLOOR_AIM
+    aim = floor_aim(shape)
     return Comparison(
         record.case, record.shape, "floor", ours, floor, ratio, aim, True, record.missing
     )
