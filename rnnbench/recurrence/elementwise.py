@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from rnnbench.recurrence.trace import UnsupportedError
 
 
@@ -14,9 +16,8 @@ def number(value: float) -> str:
     value = float(value)
     if math.isnan(value):
         return "NAN"
-    if math.isinf(value):
-        return "INFINITY" if value > 0 else "(-INFINITY)"
-    return f"{value!r}f"
+    text = "INFINITY" if math.isinf(value) else f"{abs(value)!r}f"
+    return f"(-{text})" if math.copysign(1, value) < 0 else text
 
 
 def code(name: str, args: Sequence[Any], options: Mapping[str, Any]) -> str:
@@ -28,25 +29,34 @@ def code(name: str, args: Sequence[Any], options: Mapping[str, Any]) -> str:
     Raises:
         UnsupportedError: there is no rule for it.
     """
+    if any(isinstance(arg, (list, tuple)) for arg in args):
+        raise _unknown(name)
     given = [arg if isinstance(arg, str) or arg is None else number(arg) for arg in args]
     if name in ("add", "sub") and "alpha" in options:
         given[1] = f"({number(options['alpha'])} * {given[1]})"
-    if name == "div" and options.get("rounding_mode") is not None:
-        rounding = {"floor": "floorf", "trunc": "truncf"}[options["rounding_mode"]]
-        return f"{rounding}({given[0]} / {given[1]})"
+    if name == "div" and options.get("rounding_mode") == "floor":
+        raise _unknown("div(rounding_mode='floor')")
+    if name == "div" and options.get("rounding_mode") == "trunc":
+        return f"truncf({given[0]} / {given[1]})"
+    if name == "softshrink":
+        return _SOFTSHRINK.format(given[0], *(given[1:] or [number(0.5)]))
     if name in ("clamp", "clamp_min", "clamp_max"):
         low, high = (given[1], options.get("max")) if name != "clamp_max" else (None, given[1])
         if name == "clamp":
             low = given[1] if len(given) > 1 else _limit(options.get("min"))
             high = given[2] if len(given) > 2 else _limit(options.get("max"))
         return _clamped(given[0], low, high)
-    if name == "pow" and args[1] in (0, 1, 2, 3):
-        return f"({' * '.join([str(given[0])] * int(args[1])) or '1.f'})"
+    if name == "pow" and args[1] in _POWERS:
+        return _POWERS[args[1]].format(given[0])
+    if name == "_to_copy" and options.get("dtype") == torch.bool:
+        name, given = "ne", [given[0], "0"]
     if name not in _CODE:
-        raise UnsupportedError(
-            f"its step, or its derivative, uses `{name}`, which has no rule in C++"
-        )
+        raise _unknown(name)
     return _CODE[name].format(*given)
+
+
+def _unknown(name: str) -> UnsupportedError:
+    return UnsupportedError(f"its step, or its derivative, uses `{name}`, which has no rule in C++")
 
 
 def _limit(value: Any) -> str | None:
@@ -54,37 +64,52 @@ def _limit(value: Any) -> str | None:
 
 
 def _clamped(value: str | None, low: str | None, high: str | None) -> str:
-    # comparisons with NaN are false, so that it stays
+    # comparisons with NaN are false, so that it stays; so does a limit that is one
     if low is not None:
-        value = f"({value} < {low} ? {low} : {value})"
+        value = f"({value} < {low} || {low} != {low} ? {low} : {value})"
     if high is not None:
-        value = f"({value} > {high} ? {high} : {value})"
+        value = f"({value} > {high} || {high} != {high} ? {high} : {value})"
     return str(value)
 
 
 _CODE = {
     "abs": "fabsf({0})",
+    "acos": "acosf({0})",
+    "acosh": "acoshf({0})",
     "add": "({0} + {1})",
     "alias": "{0}",
-    "atan": "atanf({0})",
+    "asin": "asinf({0})",
+    "asinh": "asinhf({0})",
+    "atan": "atan_({0})",
+    "atan2": "atan2f({0}, {1})",
+    "atanh": "atanhf({0})",
     "bitwise_and": "({0} && {1})",
     "bitwise_not": "(!{0})",
     "bitwise_or": "({0} || {1})",
+    "bitwise_xor": "({0} != {1})",
     "ceil": "ceilf({0})",
     "clone": "{0}",
     "copy": "{1}",
-    "cos": "cosf({0})",
+    "copysign": "copysignf({0}, {1})",
+    "cos": "cos_({0})",
     "cosh": "coshf({0})",
     "detach": "{0}",
     "div": "({0} / {1})",
     "eq": "({0} == {1})",
-    "erf": "erff({0})",
+    "erf": "erf_({0})",
+    "erfc": "erfcf({0})",
     "exp": "exp_({0})",
+    "exp2": "exp2f({0})",
     "expm1": "expm1_({0})",
     "fill": "{1}",
     "floor": "floorf({0})",
+    "fmax": "({0} > {1} || {1} != {1} ? {0} : {1})",
+    "fmin": "({0} < {1} || {1} != {1} ? {0} : {1})",
+    "fmod": "fmodf({0}, {1})",
     "ge": "({0} >= {1})",
     "gt": "({0} > {1})",
+    "hardshrink_backward": "({1} >= -{2} && {1} <= {2} ? 0.f : {0})",
+    "hypot": "hypotf({0}, {1})",
     "isinf": "(fabsf({0}) == INFINITY)",
     "isnan": "({0} != {0})",
     "le": "({0} <= {1})",
@@ -96,6 +121,7 @@ _CODE = {
     "logical_and": "({0} && {1})",
     "logical_not": "(!{0})",
     "logical_or": "({0} || {1})",
+    "logical_xor": "(!{0} != !{1})",
     "lt": "({0} < {1})",
     "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
@@ -105,19 +131,37 @@ _CODE = {
     "pow": "powf({0}, {1})",
     "reciprocal": "(1.f / {0})",
     "relu": "({0} < 0.f ? 0.f : {0})",
+    "remainder": "remainder_({0}, {1})",
     "round": "rintf({0})",
     "rsqrt": "(1.f / sqrtf({0}))",
-    "rsub": "({1} - {0})",
-    "sgn": "({0} > 0.f ? 1.f : ({0} < 0.f ? -1.f : {0}))",
     "sigmoid": "sigmoid_({0})",
-    "sign": "({0} > 0.f ? 1.f : ({0} < 0.f ? -1.f : {0}))",
-    "sin": "sinf({0})",
+    "sign": "({0} > 0.f ? 1.f : ({0} < 0.f ? -1.f : 0.f))",
+    "signbit": "std::signbit({0})",
+    "sin": "sin_({0})",
     "sinh": "sinhf({0})",
+    "softshrink_backward": "({1} >= -{2} && {1} <= {2} ? 0.f : {0})",
     "sqrt": "sqrtf({0})",
     "sub": "({0} - {1})",
-    "tan": "tanf({0})",
+    "tan": "tan_({0})",
     "tanh": "tanh_({0})",
     "trunc": "truncf({0})",
     "where": "({0} ? {1} : {2})",
     "_to_copy": "{0}",
+}
+
+# a difference, so that NaN stays
+_SOFTSHRINK = "({0} > {1} ? {0} - {1} : ({0} < -{1} ? {0} + {1} : {0} - {0}))"
+
+_POWERS = {
+    -2: "(1.f / ({0} * {0}))",
+    -1.5: "(1.f / ({0} * sqrtf({0})))",
+    -1: "(1.f / {0})",
+    -0.5: "(1.f / sqrtf({0}))",
+    0: "1.f",
+    0.5: "sqrtf({0})",
+    1: "{0}",
+    1.5: "({0} * sqrtf({0}))",
+    2: "({0} * {0})",
+    3: "({0} * {0} * {0})",
+    4: "(({0} * {0}) * ({0} * {0}))",
 }

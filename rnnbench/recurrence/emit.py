@@ -220,8 +220,12 @@ def _needed(made: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
     return kept[::-1]
 
 
-_FILLS = {"zeros_like": 0.0, "zeros": 0.0, "new_zeros": 0.0, "ones_like": 1.0, "ones": 1.0,
-          "new_ones": 1.0, "empty_like": 0.0, "empty_permuted": 0.0}  # fmt: skip
+_FILLS = {
+    "zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "_efficientzerotensor": 0.0,
+    "ones": 1.0, "ones_like": 1.0, "new_ones": 1.0,
+    # filled by what comes next
+    "empty": 0.0, "empty_like": 0.0, "empty_permuted": 0.0, "new_empty": 0.0,
+}  # fmt: skip
 
 
 def _expression(node: fx.Node, names: dict[fx.Node, str]) -> str:
@@ -303,7 +307,7 @@ _KEPT_WHOLE = (
     "addcdiv", "addcmul", "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
     "hardtanh", "huber_loss", "leaky_relu", "lerp", "log_sigmoid", "logaddexp", "logit", "mish",
     "nan_to_num", "prelu", "relu6", "rsub", "selu", "sigmoid_backward", "silu", "sinc", "softplus",
-    "softshrink", "square", "tanh_backward", "threshold", "xlogy",
+    "square", "tanh_backward", "threshold", "xlogy",
 )  # fmt: skip
 """Operations that torch's core set does not take apart, though it can."""
 
@@ -317,7 +321,10 @@ def _decompositions() -> dict[Any, Any]:
         for ending in ("", "_forward", "_backward")
         if hasattr(aten, name + ending)
     ]
-    return {**core_aten_decompositions(), **get_decompositions(packets)}
+    rules = {**core_aten_decompositions(), **get_decompositions(packets)}
+    # taken apart, it would turn NaN into zero
+    del rules[aten.softshrink.default]
+    return rules
 
 
 _DECOMPOSITIONS = _decompositions()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from rnnbench.recurrence.expressions import Buffer, Expression, Leaf, Pool, Value, width
+from rnnbench.recurrence.expressions import Buffer, Call, Expression, Leaf, Pool, Value, width
+from rnnbench.recurrence.moves import MOVES, Layout, read, runs
 from rnnbench.recurrence.operands import Operands, Prelude, View
-from rnnbench.recurrence.trace import Shapes, Traced, UnsupportedError, at, line_of, operation
+from rnnbench.recurrence.trace import Shapes, Traced, UnsupportedError, line_of, operation
+from rnnbench.recurrence.watch import at
 
 
 @dataclass(frozen=True)
@@ -42,39 +46,34 @@ def equations(traced: Traced) -> Equations:
     return _Reader(traced).read()
 
 
-# what moves columns or keeps them: name -> which argument it is applied to is always the first
-_KEEPS = {
-    "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "expand", "permute", "transpose",
-    "t", "clone", "alias", "lift_fresh_copy", "_to_copy", "contiguous",
-}  # fmt: skip
+@dataclass(frozen=True)
+class _Data:
+    """A tensor that depends on data: its features in order, and how it is laid out."""
 
-_SPLITS = {"split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_split_with_sizes"}
+    value: Value
+    layout: Layout
 
-_FILLS = {"zeros_like": 0.0, "ones_like": 1.0, "new_zeros": 0.0, "new_ones": 1.0}
+
+_JOINS = {"cat", "slice_scatter", "select_scatter"}
+
+_PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "mv"}
+
+_PIECES = 16
+"""So many runs of columns may a tensor be put together from: each becomes code of its own."""
 
 _INSTEAD = {
-    "native_layer_norm": "it normalises over features",
-    "_softmax": "it normalises over features",
-    "_log_softmax": "it normalises over features",
-    "sum": "it reduces over features",
-    "mean": "it reduces over features",
-    "var": "it reduces over features",
     "amax": "it reduces over features",
     "amin": "it reduces over features",
-    "linalg_vector_norm": "it reduces over features",
-    "cumsum": "it accumulates over features",
-    "sort": "it sorts features",
-    "topk": "it sorts features",
-    "roll": "it permutes features; permute the weight's rows instead",
-    "flip": "it permutes features; permute the weight's rows instead",
-    "index": "it gathers features; use slices",
-    "index_select": "it gathers features; use slices",
-    "gather": "it gathers features; use slices",
-    "select": "it picks one row or one column; use chunk, split or slices of the last dimension",
-    "copy_": "it writes into x, the state or a weight; make a new tensor",
-    "slice_scatter": "it writes into a slice; use cat",
-    "select_scatter": "it writes into a slice; use cat",
-}
+    "max": "it reduces over features",
+    "min": "it reduces over features",
+    "_softmax": "it compares features; x.exp() / x.exp().sum(-1, keepdim=True) overflows beyond 88",
+    "_log_softmax": "it compares features",
+    "cumsum": "it adds up along features; multiply with a triangular matrix",
+    "gather": "it picks features by what they hold; use torch.where",
+    "index": "it picks features by what they hold; use torch.where",
+    "constant_pad_nd": "it pads; use cat",
+    "_trilinear": "it multiplies data with data; write (x @ A) * (h @ B)",
+}  # fmt: skip
 
 
 class _Reader:
@@ -85,6 +84,7 @@ class _Reader:
         self._operands = Operands(traced)
         self._values: dict[fx.Node, Any] = {}
         self._products: list[Product] = []
+        self._repeated: dict[tuple[Expression, int], Leaf] = {}
         self._vectors: dict[View, int] = {}
 
     def read(self) -> Equations:
@@ -94,14 +94,15 @@ class _Reader:
         data += [("state", i, size) for i, size in enumerate(shapes.states.values())]
         nodes = list(self._traced.graph.graph.nodes)
         for node, (kind, index, size) in zip(nodes, data, strict=False):
-            self._values[node] = (self._pool.leaf(Buffer(kind, index), 0, size),)  # type: ignore[arg-type]  # a Kind
+            leaf = self._pool.leaf(Buffer(kind, index), 0, size)  # type: ignore[arg-type]  # a Kind
+            self._values[node] = _Data((leaf,), self._flat(size))
         states: tuple[Value, ...] = ()
         for node in nodes[len(data) :]:
             if node.op == "call_function" and node not in self._operands:
                 self._values[node] = self._read(node)
             elif node.op == "output":
                 made = zip(node.args[0], shapes.states.values(), strict=True)
-                states = tuple(self._value(new, size) for new, size in made)
+                states = tuple(self._spread(new, self._flat(size)) for new, size in made)
         return Equations(
             shapes,
             self._pool,
@@ -111,96 +112,178 @@ class _Reader:
             self._operands.prelude(),
         )
 
+    def _flat(self, size: int) -> Layout:
+        return Layout((self._rows, size), 0)
+
     def _read(self, node: fx.Node) -> Any:
-        name = operation(node)
-        made: Any = node.meta.get("val")
+        name, made = operation(node), node.meta.get("val")
         if name == "getitem":
             source, index = node.args
             return self._values[source][index]  # type: ignore[index]  # a node and an int
-        if name in _SPLITS:
-            return self._split(node, made)
+        if isinstance(made, Tensor) and made.dtype not in (torch.float32, torch.bool):
+            raise UnsupportedError(
+                f"its step makes {made.dtype} numbers, a kernel float32 ones{at(line_of(node))}"
+            )
+        if name in MOVES:
+            return self._moved(node)
         if not isinstance(made, Tensor):
             raise self._refused(node)
-        if name in ("mm", "addmm", "bmm"):
-            return self._product(node, name)
-        if made.dtype not in (torch.float32, torch.bool):
-            raise UnsupportedError(
-                f"its step makes {made.dtype}{at(line_of(node))}; the harness chooses the precision"
-            )
-        size = self._features(node, made)
-        if name in _KEEPS:
-            return self._kept(node, size)
-        if name == "slice":
-            return self._slice(node, made, size)
-        if name == "cat":
-            return self._cat(node, made)
-        if name in _FILLS or name in ("full_like", "new_full"):
-            value = _FILLS[name] if name in _FILLS else float(node.args[-1])  # type: ignore[arg-type]  # a number
-            return (self._pool.constant(value, size),)
-        if torch.Tag.pointwise in getattr(node.target, "tags", ()):
-            return self._pointwise(node, size)
+        if name in _PRODUCTS:
+            return self._product(node, made)
+        if name in ("sum", "mean"):
+            return self._reduced(node, made)
+        if torch.Tag.pointwise in getattr(node.target, "tags", ()) or name in ("_to_copy", "copy"):
+            return self._pointwise(node, made)
         raise self._refused(node)
 
     def _refused(self, node: fx.Node) -> UnsupportedError:
         name = operation(node)
         why = _INSTEAD.get(name, "a kernel knows products with weights, pointwise operations, "
-                                 "and chunk, split, slice and cat of features")  # fmt: skip
+                                 "sums, and chunk, split, slice and cat of features")  # fmt: skip
         return UnsupportedError(f"its step uses `{name.strip('_')}`: {why}{at(line_of(node))}")
 
-    def _features(self, node: fx.Node, made: Tensor) -> int:
-        """Return the width of a node whose tensor is [rows, features], whatever ones it wears."""
-        sizes = [size for size in made.shape if size != 1]
-        if sizes[:1] != [self._rows] or len(sizes) > 2:
-            name = operation(node)
-            if name in _INSTEAD:
-                raise self._refused(node)
-            shown = ["batch" if size == self._rows else size for size in made.shape]
-            raise UnsupportedError(
-                f"its step makes a tensor [{', '.join(map(str, shown))}] with `{name}`, not "
-                f"[batch, features]{at(line_of(node))}; use chunk, split or slices of the last "
-                "dimension"
-            )
-        return sizes[1] if len(sizes) > 1 else 1
+    def _mixed(self, node: fx.Node) -> UnsupportedError:
+        return UnsupportedError(
+            f"its step mixes the sequences of a batch with `{operation(node).strip('_')}`; work "
+            f"along the last dimension{at(line_of(node))}"
+        )
 
-    def _value(self, arg: Any, size: int) -> Value:
-        """Return an argument as data of `size` columns; one column is repeated in each."""
-        if arg not in self._values:
-            vector = self._operands.vector(arg, size) if isinstance(arg, fx.Node) else float(arg)
-            if isinstance(vector, float):
-                return (self._pool.constant(vector, size),)
-            index = self._vectors.setdefault(vector, len(self._vectors))
-            return (self._pool.leaf(Buffer("vector", index), 0, size),)
-        value: Value = self._values[arg]
-        if width(value) == 1 and size > 1:
-            # a gate for all units: the same column `size` times, as a product with ones
-            return (self._times(value, self._operands.constant(torch.ones(1, size)), size),)
-        if width(value) != size:
-            raise UnsupportedError(f"{width(value)} features meet {size}{at(line_of(arg))}")
-        return value
+    def _moved(self, node: fx.Node) -> Any:
+        """Read an operation that moves numbers, by running it on their names."""
+        value: Value = ()
+        names: dict[fx.Node, Tensor] = {}
+        for need in node.all_input_nodes:
+            if need in self._values or operation(node) in _JOINS:
+                data = self._data(need)
+                names[need] = data.layout.names(first=width(value))
+                value += data.value
+            elif self._operands.varies(need):
+                raise self._refused(node)
+            else:
+                names[need] = self._operands.numbers(need)
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), names.__getitem__)
+        try:
+            made = node.target(*args, **kwargs)  # type: ignore[operator]  # a call
+        except (IndexError, RuntimeError) as error:
+            raise self._refused(node) from error
+        if isinstance(made, Tensor):
+            return self._named(node, made, value)
+        return [self._named(node, tensor, value) for tensor in made]
+
+    def _data(self, node: fx.Node) -> _Data:
+        """Return a tensor of the batch's size, be it made of data or of weights."""
+        if node in self._values:
+            data: _Data = self._values[node]
+            return data
+        shape = self._operands.shape(node)
+        layout = Layout(shape, shape.index(self._rows))
+        return _Data(self._spread(node, layout), layout)
+
+    def _named(self, node: fx.Node, names: Tensor, value: Value) -> _Data:
+        """Return the tensor whose numbers have these names among the columns of a value."""
+        found = read(names, self._rows)
+        if found is None:
+            raise self._mixed(node)
+        layout, columns = found
+        pieces = list(runs(columns))
+        if len(pieces) > _PIECES:
+            raise UnsupportedError(
+                f"its step cuts features into {len(pieces)} pieces with `{operation(node)}`; "
+                f"permute the rows or columns of a weight instead{at(line_of(node))}"
+            )
+        picked: Value = ()
+        for first, count, same in pieces:
+            if same:
+                picked += (self._repeat(self._pool.cut(value, first, 1)[0], count),)
+            else:
+                picked += self._pool.cut(value, first, count)
+        return _Data(picked, layout)
+
+    def _repeat(self, column: Expression, count: int) -> Leaf:
+        """Return a column `count` times side by side: a product with ones."""
+        key = column, count
+        if key not in self._repeated:
+            ones = self._operands.constant(torch.ones(1, count))
+            self._repeated[key] = self._times((column,), ones, count)
+        return self._repeated[key]
+
+    def _spread(self, arg: Any, layout: Layout) -> Value:
+        """Return an argument's features when it is broadcast to data of this layout."""
+        if arg in self._values:
+            data: _Data = self._values[arg]
+            if data.layout != layout:
+                names = data.layout.names().broadcast_to(layout.shape)
+                data = self._named(arg, names, data.value)
+            if data.layout != layout:
+                raise self._mixed(arg)
+            return data.value
+        pieces: Value = ()
+        for row, count in self._operands.rows(arg, layout):
+            if isinstance(row, float):
+                pieces += (self._pool.constant(row, count),)
+            else:
+                index = self._vectors.setdefault(row, len(self._vectors))
+                pieces += (self._pool.leaf(Buffer("vector", index), 0, count),)
+        return pieces
 
     def _times(self, data: Value, weight: View, size: int) -> Leaf:
         self._products.append(Product(data, weight))
         return self._pool.leaf(Buffer("product", len(self._products) - 1), 0, size)
 
-    def _product(self, node: fx.Node, name: str) -> Value:
-        bias, data, weight = node.args if name == "addmm" else (None, *node.args)
+    def _product(self, node: fx.Node, made: Tensor) -> _Data:
+        left: Any
+        right: Any
+        *added, left, right = node.args
         if node.kwargs:
             raise UnsupportedError(
                 f"its step scales a product with alpha or beta{at(line_of(node))}"
             )
-        if weight not in self._operands or data in self._operands:
-            what = (
-                "has a weight on the left: write data @ weight or F.linear(data, weight)"
-                if data in self._operands
-                else "is of data with data: one side must depend on weights alone"
+        if left in self._values and right in self._values:
+            raise UnsupportedError(
+                "a product in its step is of data with data: one side must depend on weights "
+                f"alone{at(line_of(node))}"
             )
-            raise UnsupportedError(f"a product in its step {what}{at(line_of(node))}")
-        rows, *shape = node.meta["val"].shape[-2:]
-        if rows != self._rows or any(size != 1 for size in node.meta["val"].shape[:-2]):
-            raise UnsupportedError(f"a product in its step mixes the batch{at(line_of(node))}")
-        size = shape[0]
-        value: Value = (self._times(self._values[data], self._operands.matrix(weight), size),)  # type: ignore[index, arg-type]  # nodes
-        return value if bias is None else self._sum(value, self._value(bias, size))
+        weight = self._operands.matrix(right if left in self._values else left)
+        if operation(node) == "mv":
+            batch, size, weight = 0, 1, weight.turned()
+        elif left in self._values:
+            batch, size = made.dim() - 2, made.shape[-1]
+        else:
+            # W @ h.T is (h @ W.T).T
+            batch, size, weight = made.dim() - 1, made.shape[-2], weight.turned()
+        data: _Data = self._values[left if left in self._values else right]
+        layout = Layout(tuple(made.shape), batch)
+        if data.layout.batch != batch or made.numel() != self._rows * size:
+            raise self._mixed(node)
+        value: Value = (self._times(data.value, weight, size),)
+        for bias in added:
+            value = self._sum(value, self._spread(bias, layout))
+        return _Data(value, layout)
+
+    def _reduced(self, node: fx.Node, made: Tensor) -> _Data:
+        """Read a sum or mean over features: a product with ones, or a sum of a few slices."""
+        data: _Data = self._values[node.args[0]]  # type: ignore[index]  # a node
+        dims = len(data.layout.shape)
+        given: Any = node.args[1] if len(node.args) > 1 else None
+        over = sorted(dim % dims for dim in given or range(dims))
+        batch = data.layout.batch
+        if batch in over:
+            raise self._mixed(node)
+        if made.dim() < dims:
+            batch -= sum(dim < batch for dim in over)
+        layout = Layout(tuple(made.shape), batch)
+        count = math.prod(data.layout.shape[dim] for dim in over)
+        share = 1 / count if operation(node) == "mean" else 1.0
+        if made.numel() == self._rows:
+            ones = self._operands.constant(torch.full((count, 1), share))
+            return _Data((self._times(data.value, ones, 1),), layout)
+        if count > _PIECES:
+            raise self._refused(node)
+        slices = data.layout.names().movedim(over, list(range(len(over)))).flatten(0, len(over) - 1)
+        total = reduce(self._sum, [self._named(node, part, data.value).value for part in slices])
+        scale = torch.ops.aten.mul.Tensor
+        scaled = (self._pool.call(scale, (piece, share), (), piece.width) for piece in total)
+        return _Data(tuple(scaled), layout)
 
     def _sum(self, left: Value, right: Value) -> Value:
         add = torch.ops.aten.add.Tensor
@@ -209,93 +292,56 @@ class _Reader:
             for pair in zip(*self._pool.aligned([left, right]), strict=True)
         )
 
-    def _split(self, node: fx.Node, made: Any) -> tuple[Value, ...]:
-        source: Any = node.args[0]
-        along = node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0)
-        if along not in (-1, made[0].dim() - 1):
-            raise UnsupportedError(f"its step splits the batch{at(line_of(node))}")
-        pieces, start = [], 0
-        for piece in made:
-            pieces.append(self._pool.cut(self._values[source], start, piece.shape[-1]))
-            start += piece.shape[-1]
-        return tuple(pieces)
-
-    def _kept(self, node: fx.Node, size: int) -> Value:
-        source: Any = node.args[0]
-        made: Tensor = node.meta["val"]
-        if [n for n in made.shape if n != 1][:1] != [self._rows]:
-            raise UnsupportedError(f"its step moves the batch{at(line_of(node))}")
-        value: Value = self._values[source]
-        if width(value) == size:
-            return value
-        if width(value) == 1:
-            return self._value(source, size)
-        raise UnsupportedError(
-            f"its step lays {width(value)} features out as {size}{at(line_of(node))}; use chunk, "
-            "split or slices of the last dimension"
-        )
-
-    def _slice(self, node: fx.Node, made: Tensor, size: int) -> Value:
-        source, dim, start, _, step = (*node.args, *(None,) * 5)[:5]
-        value: Value = self._values[source]  # type: ignore[index]  # a node
-        before: Tensor = source.meta["val"]  # type: ignore[union-attr]  # a node
-        if made.shape == before.shape:
-            return value
-        if (dim or 0) not in (-1, made.dim() - 1):
-            raise UnsupportedError(f"its step slices the batch{at(line_of(node))}")
-        if step not in (None, 1):
-            raise UnsupportedError(f"its step takes every {step}th feature{at(line_of(node))}")
-        first: Any = start or 0
-        return self._pool.cut(value, first + width(value) if first < 0 else first, size)
-
-    def _cat(self, node: fx.Node, made: Tensor) -> Value:
-        sources: Any = node.args[0]
-        along = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-        if along not in (-1, made.dim() - 1):
-            raise UnsupportedError(f"its step joins batches{at(line_of(node))}")
-        return tuple(
-            piece for source in sources for piece in self._value(source, self._width_of(source))
-        )
-
-    def _width_of(self, node: fx.Node) -> int:
-        if node in self._operands:
-            return self._operands.shape(node)[-1]
-        return width(self._values[node])
-
-    def _pointwise(self, node: fx.Node, size: int) -> Value:
-        outer = self._outer(node, size)
-        if outer is not None:
-            return outer
+    def _pointwise(self, node: fx.Node, made: Tensor) -> _Data:
         nodes = [arg for arg in node.args if isinstance(arg, fx.Node)]
-        nodes += [arg for arg in node.kwargs.values() if isinstance(arg, fx.Node)]
-        aligned = dict(
-            zip(nodes, self._pool.aligned([self._value(arg, size) for arg in nodes]), strict=True)
-        )
-        if any(isinstance(arg, fx.Node) for arg in node.kwargs.values()):
+        if set(nodes) != set(node.all_input_nodes):
             raise self._refused(node)
+        whole: _Data = self._values[next(arg for arg in nodes if arg in self._values)]
+        found = read(whole.layout.names().broadcast_to(made.shape), self._rows)
+        if found is None:
+            raise self._mixed(node)
+        layout, _ = found
+        outer = self._outer(node, layout)
+        if outer is not None:
+            return _Data((outer,), layout)
+        values = self._pool.aligned([self._operand(arg, layout) for arg in nodes])
+        if operation(node) == "copy":
+            return _Data(values[1], layout)
+        aligned = dict(zip(nodes, values, strict=True))
+        options = tuple(sorted(node.kwargs.items()))
         pieces: list[Expression] = []
-        for place in range(len(aligned[nodes[0]])):
+        for place, piece in enumerate(values[0]):
             args = tuple(
                 aligned[arg][place] if isinstance(arg, fx.Node) else arg for arg in node.args
             )
-            options = tuple(sorted(node.kwargs.items()))
-            pieces.append(
-                self._pool.call(node.target, args, options, aligned[nodes[0]][place].width)
-            )
-        return tuple(pieces)
+            pieces.append(self._pool.call(node.target, args, options, piece.width))
+        return _Data(tuple(pieces), layout)
 
-    def _outer(self, node: fx.Node, size: int) -> Value | None:
+    def _operand(self, arg: fx.Node, layout: Layout) -> Value:
+        """Return an argument as `_spread`; a truth that is read as a number is compared again."""
+        value = self._spread(arg, layout)
+        if arg.meta["val"].dtype != torch.bool:
+            return value
+        differs = torch.ops.aten.ne.Scalar
+        return tuple(
+            piece
+            if isinstance(piece, Call)
+            else self._pool.call(differs, (piece, 0), (), piece.width)
+            for piece in value
+        )
+
+    def _outer(self, node: fx.Node, layout: Layout) -> Leaf | None:
         """Return one column of data times a row of weights as the product that it is."""
+        size = math.prod(layout.shape) // self._rows
         if operation(node) != "mul" or size == 1:
             return None
-        for data, row in (node.args[:2], node.args[1::-1]):
-            if (
-                data in self._values
-                and row in self._operands
-                and width(self._values[data]) == 1  # type: ignore[index]  # a node
-                and [n for n in self._operands.shape(row) if n != 1] == [size]  # type: ignore[arg-type]  # a node
-            ):
-                view = self._operands.vector(row, size)  # type: ignore[arg-type]  # a node
-                if isinstance(view, View):
-                    return (self._times(self._values[data], view, size),)  # type: ignore[index]  # a node
-        return None
+        left: Any
+        right: Any
+        left, right = node.args
+        data, row = (left, right) if left in self._values else (right, left)
+        if row not in self._operands or width(self._values[data].value) != 1:
+            return None
+        weights = list(self._operands.rows(row, layout))
+        if len(weights) > 1 or isinstance(weights[0][0], float):
+            return None
+        return self._times(self._values[data].value, weights[0][0], size)

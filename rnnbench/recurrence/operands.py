@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from rnnbench.recurrence.trace import Traced, UnsupportedError, at, line_of
+from rnnbench.recurrence.moves import Layout
+from rnnbench.recurrence.trace import Traced, UnsupportedError, line_of, operation
+from rnnbench.recurrence.watch import at
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class View:
             self.columns,
         )
 
+    def turned(self) -> View:
+        """Return the transpose."""
+        return View(self.root, self.offset, self.columns, self.rows)
+
 
 class Operands:
     """Knows the nodes of a trace that depend on weights alone.
@@ -57,6 +63,8 @@ class Operands:
                 elif node.op == "get_attr":
                     self._values[node] = getattr(traced.graph, str(node.target))
                     self._varies[node] = False
+                elif node.op == "call_function" and operation(node) in _FILLED:
+                    self._fill(node)
                 elif node.op == "call_function":
                     self._compute(node)
 
@@ -67,28 +75,57 @@ class Operands:
         """Return the shape of what a node makes."""
         return tuple(self._values[node].shape)
 
-    def matrix(self, node: fx.Node) -> View:
-        """Return a weight [k, n], or [1, k, n], as a view."""
-        root, tensor = self._placed(node)
-        return View(root, int(tensor.storage_offset()), tensor.stride(-2), tensor.stride(-1))
+    def varies(self, node: fx.Node) -> bool:
+        """Return whether a node changes with the weights."""
+        return self._varies[node]
 
-    def vector(self, node: fx.Node, width: int) -> View | float:
-        """Return a scalar or a row [width] as a view, or as a number if it is a constant one.
+    def numbers(self, node: fx.Node) -> Tensor:
+        """Return what a node makes: the numbers themselves if it does not vary."""
+        tensor: Tensor = self._values[node]
+        return tensor
+
+    def matrix(self, node: fx.Node) -> View:
+        """Return a weight [k, n] as a view; [k] is one row, and [any, k, n] the same for any.
 
         Raises:
-            UnsupportedError: it is neither.
+            UnsupportedError: it differs along a dimension before the last two.
         """
-        tensor = self._values[node]
-        if tensor.squeeze().dim() > 1 or tensor.numel() not in (1, width):
-            raise UnsupportedError(
-                f"a weight {list(tensor.shape)} meets {width} features elementwise; give it the "
-                f"shape [{width}] or no dimension{at(line_of(node))}"
-            )
-        if not self._varies[node] and bool((tensor == tensor.flatten()[0]).all()):
-            return float(tensor.flatten()[0])
         root, tensor = self._placed(node)
-        step = max(tensor.squeeze().stride(), default=0)
-        return View(root, int(tensor.storage_offset()), 0, step)
+        while tensor.dim() > 2:
+            if not torch.equal(tensor, tensor[:1].expand_as(tensor)):
+                raise UnsupportedError(
+                    f"a product in its step has a weight for each sequence{at(line_of(node))}"
+                )
+            tensor = tensor[0]
+        rows = tensor.stride(0) if tensor.dim() > 1 else 0
+        return View(root, int(tensor.storage_offset()), rows, tensor.stride(-1))
+
+    def rows(self, given: Any, layout: Layout) -> Iterator[tuple[View | float, int]]:
+        """Yield what stands in the columns when a weight or a number is broadcast to data.
+
+        Yields:
+            a row of weights, or a number that is the same in all columns, and how many columns
+
+        Raises:
+            UnsupportedError: it differs from sequence to sequence.
+        """
+        node = given if isinstance(given, fx.Node) else None
+        whole = torch.tensor(float(given)) if node is None else self._values[node]
+        whole = whole.broadcast_to(layout.shape)
+        features = whole.select(layout.batch, 0)
+        if not torch.equal(whole, features.unsqueeze(layout.batch).expand_as(whole)):
+            raise UnsupportedError(
+                "its step reads numbers that differ between the sequences of a batch and come "
+                f"from neither x nor a state{at('' if node is None else line_of(node))}"
+            )
+        first = features.flatten()[:1]
+        if node is None or not (self._varies[node] or bool((features != first).any())):
+            yield float(first), features.numel()
+            return
+        root, tensor = self._placed(node)
+        for line in _lines(tensor.broadcast_to(layout.shape).select(layout.batch, 0)):
+            step = line.stride(0) if line.numel() > 1 else 0
+            yield View(root, int(line.storage_offset()), 0, step), line.numel()
 
     def constant(self, numbers: Tensor) -> View:
         """Return a view of numbers [k, n] that no weight changes."""
@@ -127,12 +164,20 @@ class Operands:
             self._values[node] = node.target(*args, **kwargs)  # type: ignore[operator]  # a call
             self._varies[node] = any(self._varies[need] for need in needs)
 
+    def _fill(self, node: fx.Node) -> None:
+        """Note a tensor that takes no more than its size from data."""
+        number = _FILLED[operation(node)]
+        fill: Any = node.args[-1] if number is None else number
+        made = node.meta["val"]
+        self._values[node] = torch.full(made.shape, fill, dtype=made.dtype)
+        self._varies[node] = False
+
     def _placed(self, node: fx.Node) -> tuple[int, Tensor]:
         """Return the root that holds a node's tensor, making it one if it views no other."""
         tensor = self._values[node]
         key = tensor.untyped_storage().data_ptr()
         if key not in self._root_of:
-            if self._varies[node] and tensor.dtype != torch.float32:
+            if self._varies[node] and tensor.dtype not in (torch.float32, torch.bool):
                 raise UnsupportedError(
                     f"a weight becomes {tensor.dtype}{at(line_of(node))}; the harness chooses "
                     "the precision"
@@ -181,7 +226,8 @@ class Prelude:
         for node in self.nodes:
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
             known[node] = node.target(*args, **kwargs)  # type: ignore[operator]  # a call
-        return tuple(_apart(known[root]) for root in self.roots if isinstance(root, fx.Node))
+        roots = (known[root] for root in self.roots if isinstance(root, fx.Node))
+        return tuple(_apart(root.float()) for root in roots)
 
 
 def _apart(tensor: Tensor) -> Tensor:
@@ -202,3 +248,19 @@ class _Apart(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004  torch passes it
         return gradient.clone(memory_format=torch.contiguous_format)
+
+
+def _lines(tensor: Tensor) -> Iterator[Tensor]:
+    """Yield a tensor as views of one dimension that follow each other, as few as there can be."""
+    try:
+        yield tensor.view(-1)
+    except RuntimeError:
+        for part in tensor:
+            yield from _lines(part)
+
+
+_FILLED = {
+    "zeros_like": 0.0, "ones_like": 1.0, "full_like": None,
+    "new_zeros": 0.0, "new_ones": 1.0, "new_full": None, "fill": None,
+}  # fmt: skip
+"""Operations that make equal numbers: which, or None where their last argument says it."""

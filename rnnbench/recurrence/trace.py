@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import linecache
-import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import unwrap
-from pathlib import Path
-from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -18,10 +12,11 @@ from torch import Tensor, fx
 from torch._decomp import core_aten_decompositions
 from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.overrides import TorchFunctionMode
 
 from rnnbench.contracts import Cell, Tensors
 from rnnbench.errors import PluginError
+from rnnbench.recurrence.reductions import REDUCTIONS
+from rnnbench.recurrence.watch import Watch, at, rehearse, said
 
 
 class UnsupportedError(Exception):
@@ -59,8 +54,8 @@ def trace(cell: Cell, shapes: Shapes) -> Traced:
 
     Raises:
         UnsupportedError: the step reads a tensor's value into Python, or torch cannot trace it.
-        PluginError: the step hides something from its gradient or its caller: `.detach()`,
-            `no_grad`, random numbers.
+        PluginError: the step fails, or hides something from its gradient or its caller:
+            `.detach()`, `no_grad`, writing into what it is given, random numbers.
     """
     rows = _telling(shapes)
     widths = [shapes.inputs, *shapes.noise.values(), *shapes.states.values()]
@@ -68,16 +63,28 @@ def trace(cell: Cell, shapes: Shapes) -> Traced:
     examples = [torch.rand(rows, width, generator=draw) for width in widths]
     examples += [torch.rand(shape, generator=draw) for shape in shapes.weights.values()]
     names = [*shapes.noise, *shapes.states, *shapes.weights]
-    watch = _Watch(cell)
+    watch = Watch(cell)
+
+    def given(others: Sequence[Tensor]) -> tuple[Tensors, Tensors, Tensors]:
+        """Return the noise, the states and the weights."""
+        named = dict(zip(names, others, strict=True))
+        noise, state, weights = (
+            Tensors({name: named[name] for name in group})
+            for group in (shapes.noise, shapes.states, shapes.weights)
+        )
+        return noise, state, weights
 
     def step(x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-        given = dict(zip(names, others, strict=True))
-        state = Tensors({name: given[name] for name in shapes.states})
-        rest = Tensors({name: given[name] for name in [*shapes.noise, *shapes.weights]})
+        noise, state, weights = given(others)
         with watch:
-            new = cell.step(x, state, rest)
+            new = cell.step(x, state, Tensors(noise | weights))
         return tuple(new[name] for name in shapes.states)
 
+    function = rehearse(cell, examples[0], *given(examples[1:])).function
+    if function:
+        raise UnsupportedError(
+            f"its step calls a torch.autograd.Function, whose gradient is its own{at(function)}"
+        )
     try:
         with torch.enable_grad(), fx_traceback.preserve_node_meta():
             graph = make_fx(functionalize(step), decomposition_table=_DECOMPOSITIONS)(*examples)
@@ -86,19 +93,12 @@ def trace(cell: Cell, shapes: Shapes) -> Traced:
     except Exception as error:
         raise _untraceable(error, watch.line) from error
     graph.graph.eliminate_dead_code()
-    traced = Traced(shapes, rows, graph)
-    _refuse_random(cell, traced)
-    return traced
+    return Traced(shapes, rows, graph)
 
 
 def line_of(node: fx.Node) -> str:
     """Return `file:line: code` of the author's line that made a node, or nothing."""
     return str(node.meta.get("stack_trace") or "")
-
-
-def at(line: str) -> str:
-    """Return the end of a message that names a line, if there is one."""
-    return f", at {line}" if line else ""
 
 
 def operation(node: fx.Node) -> str:
@@ -111,7 +111,7 @@ def operation(node: fx.Node) -> str:
 # that of their parts, 0 · exp(x), is not a number where exp(x) overflows
 _DECOMPOSITIONS = {
     target: rule
-    for target, rule in dict(core_aten_decompositions()).items()
+    for target, rule in {**core_aten_decompositions(), **REDUCTIONS}.items()
     if torch.Tag.pointwise not in getattr(target, "tags", ())
 }
 
@@ -129,70 +129,14 @@ def _telling(shapes: Shapes) -> int:
     )
 
 
-class _Watch(TorchFunctionMode):
-    """Knows the author's line at every call into torch; refuses what a graph would lose."""
-
-    def __init__(self, cell: Cell) -> None:
-        super().__init__()
-        self._name = cell.name
-        self._code: CodeType | None = getattr(unwrap(cell.step), "__code__", None)
-        self.line = ""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        self.line = _line(self._frame(sys._getframe(1))) or self.line
-        fx_traceback.current_meta["stack_trace"] = self.line
-        name = getattr(func, "__name__", "")
-        if name not in _GRAD_SWITCHES and not torch.is_grad_enabled():
-            raise PluginError(
-                f"cell `{self._name}` switches gradients off inside `step`{at(self.line)}: "
-                "what it computes there would train wrongly without a word"
-            )
-        if name in ("detach", "detach_") or func is Tensor.data.__get__:  # type: ignore[attr-defined]  # a getset descriptor
-            raise PluginError(
-                f"cell `{self._name}` detaches a tensor inside `step`{at(self.line)}: "
-                "what depends on it would train wrongly without a word"
-            )
-        return func(*args, **(kwargs or {}))
-
-    def _frame(self, frame: FrameType | None) -> FrameType | None:
-        """Return the frame of the author's step, however deep torch was called below it."""
-        while frame is not None and frame.f_code is not self._code:
-            frame = frame.f_back
-        return frame
-
-
-_GRAD_SWITCHES = ("_set_grad_enabled", "set_grad_enabled")
-
-
-def _line(frame: FrameType | None) -> str:
-    if frame is None:
-        return ""
-    path = frame.f_code.co_filename
-    code = linecache.getline(path, frame.f_lineno).strip()
-    return f"{Path(path).name}:{frame.f_lineno}: {code}"
+_READS = ("data-dependent", "tracing tensor", "item()", "_local_scalar", "tolist()", "allocated")
 
 
 def _untraceable(error: Exception, line: str) -> UnsupportedError:
     text = str(error)
-    if isinstance(error, UnsupportedError):
-        return error
-    if any(
-        sign in text for sign in ("data-dependent", "tracing tensor", "item()", "_local_scalar")
-    ):
+    if any(sign in text for sign in _READS):
         return UnsupportedError(
             "its step reads a tensor's value into Python (if, while, float() or .item()); "
             f"use torch.where{at(line)}"
         )
-    said = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
-    return UnsupportedError(f"its step cannot be traced: {said[:200]}{at(line)}")
-
-
-def _refuse_random(cell: Cell, traced: Traced) -> None:
-    for node in traced.graph.graph.nodes:
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
-            raise PluginError(
-                f"cell `{cell.name}` draws random numbers inside `step`{at(line_of(node))}: "
-                "declare them with `noise` instead, so that runs can be repeated"
-            )
+    return UnsupportedError(f"its step cannot be traced: {said(error)}{at(line)}")
