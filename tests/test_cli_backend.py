@@ -165,6 +165,15 @@ def test_describe_says_how_a_cell_is_run_and_which_options_change_that(rnnbench)
     ]
 
 
+def test_describe_leaves_out_options_that_change_nothing(rnnbench):
+    _, out, _ = rnnbench("describe", "gru")
+    said = out.partition("Backend on a CPU")[2]
+    assert [line.split()[:3] for line in said.splitlines()[2:4]] == [
+        ["default", "options", "kernel"],
+        [],
+    ]
+
+
 def test_describe_says_that_a_kernel_disagrees_with_the_loop(rnnbench):
     _, out, _ = rnnbench("describe", "hooking")
     assert " loop     no kernel, since its kernel differs from the loop by" in out
@@ -250,6 +259,18 @@ def test_the_environment_forces_a_backend_whatever_the_suite_says(
         assert " on backend " not in out
     if status:
         assert out == ""
+
+
+@pytest.mark.parametrize("command", ["plan", "validate", "run", "describe"])
+def test_every_command_listens_to_the_environment(rnnbench, package, monkeypatch, command):
+    monkeypatch.setenv("RNNBENCH_BACKEND", "torch")
+    code, out, err = rnnbench(command, "plain" if command == "describe" else "suite.yaml")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: backend `torch` cannot run cell `plain`: with these options it equals no layer "
+        "of torch. Use `kernel` or `loop`.\n"
+    )
+    assert not (package / "results").exists()
 
 
 @pytest.mark.parametrize("backend", ["torch", "kernel"])

@@ -164,14 +164,9 @@ def _repeated(cell: Cell, run: _Run, given: _Given, dtype: torch.dtype) -> tuple
     Raises:
         PluginError: it does not.
     """
-    first = _results(run, given, dtype)
-    try:
-        second = _results(run, given, dtype)
-        zeroed = ([tensor.nan_to_num() for tensor in results] for results in (second, first))
-        repeats = _error(*zeroed) <= REPEATED[dtype]
-    except RuntimeError:
-        repeats = False  # it kept a tensor whose gradient has been taken
-    if not repeats:
+    first, second = (_results(run, given, dtype) for _ in range(2))
+    zeroed = ([tensor.nan_to_num() for tensor in results] for results in (second, first))
+    if not _error(*zeroed) <= REPEATED[dtype]:
         raise PluginError(
             f"cell `{cell.name}` gives other numbers when it is run again: its step at "
             f"{_place(cell)} has hidden random numbers or a memory of its own; declare noise with "
