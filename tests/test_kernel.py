@@ -17,6 +17,7 @@ from kernel_cells import (
 )
 from kernel_runs import (
     HALF_ULP,
+    LENGTHS,
     SOME,
     TOLERATED,
     H,
@@ -181,18 +182,20 @@ def test_two_directions_below_another_cell_are_differentiated_through_as_in_the_
 # Without gradients
 
 
-@with_lengths
+@pytest.mark.parametrize("steps", [1, 2, 4, 5])
 @pytest.mark.parametrize("members", [None, 3])
 @of_some_cells
-def test_inference_gives_the_bits_of_training(cell, members, lengths):
-    given = sequences(cell, members, lengths)
+def test_inference_gives_the_bits_of_training(cell, members, steps):
+    given = drawn(cell, X, H, steps=steps, batch=6, members=members)
     made = by(kernel(cell))
-    trained, last = made(recording(given))
-    with torch.no_grad():
-        silent = made(recording(given))
-    for outputs, after in (made(given), silent):
-        assert not outputs.requires_grad
-        assert_same({"outputs": outputs, **after}, {"outputs": trained.detach(), **last})
+    for lengths in (None, LENGTHS.clamp(max=steps)):
+        given = replace(given, lengths=lengths)
+        trained, last = made(recording(given))
+        with torch.no_grad():
+            silent = made(recording(given))
+        for outputs, after in (made(given), silent):
+            assert not outputs.requires_grad
+            assert_same({"outputs": outputs, **after}, {"outputs": trained.detach(), **last})
 
 
 class Allocated(TorchDispatchMode):
