@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from cases import CASES, Shape
@@ -103,7 +103,7 @@ def _compare(name: str, against: str, shape: Shape, request: Request) -> Record:
         "theirs": {
             "layer": lambda: of_layer(case.layer, given, shape),
             "loop": lambda: of_runner(runner("loop", case.cell), given),
-            "scan": lambda: _scan(case.cell, given, shape),
+            "scan": lambda: _scan(case.cell, given),
         }[against],
     }
     sides: dict[str, Side] = {}
@@ -121,32 +121,29 @@ def _compare(name: str, against: str, shape: Shape, request: Request) -> Record:
 
 def _ours(cell: Cell, given: Problem, shape: Shape, request: Request) -> Side:
     run = runner_for(request.backend, cell, request.target)
-    short, expected = _short(cell, shape)
-    _check(of_runner(run, short)(), expected)
+    short = problem(cell, replace(shape, steps=min(CHECKED_STEPS, shape.steps)))
+    _check(of_runner(run, short)(), _by_loop(cell, short))
     return of_runner(run, given)
 
 
-def _scan(cell: Cell, given: Problem, shape: Shape) -> Side:
+def _scan(cell: Cell, given: Problem) -> Side:
     """Return the quicker of the hoisted and the plain scan."""
     if importlib.util.find_spec("jax") is None:
         raise ModuleNotFoundError("JAX is not installed: pip install -e '.[bench]'")
     from jax_scan import of_scan  # an extra, and its import takes a second
 
-    short, expected = _short(cell, shape)
+    expected = _by_loop(cell, given)
     ways: dict[str, Side] = {}
     for way in ("plain", "hoisted"):
-        once, to_torch = of_scan(short, way == "hoisted")
+        once, to_torch = of_scan(given, hoisted=way == "hoisted")
         _check(to_torch(once()), expected)
-        ways[way], _ = of_scan(given, way == "hoisted")
+        ways[way] = once
     timings = alternate(ways, 2, 0)
     return ways[min(ways, key=lambda way: timings[way].median)]
 
 
-def _short(cell: Cell, shape: Shape) -> tuple[Problem, dict[str, torch.Tensor]]:
-    """Return the problem over a few steps and the loop's gradients of it."""
-    steps = min(CHECKED_STEPS, shape.steps)
-    short = problem(cell, Shape(steps, shape.batch, shape.inputs, shape.hidden))
-    return short, of_runner(runner("loop", cell), short)()
+def _by_loop(cell: Cell, given: Problem) -> dict[str, torch.Tensor]:
+    return of_runner(runner("loop", cell), given)()
 
 
 def _check(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:

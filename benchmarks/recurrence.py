@@ -145,7 +145,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cells", nargs="+", choices=CASES, default=list(CASES), help="cells")
     parser.add_argument("--repeats", type=int, default=7, help="rounds at least")
     parser.add_argument(
-        "--seconds", type=float, default=0.5, help="begin further rounds until this much is used"
+        "--seconds", type=float, default=0.3, help="begin further rounds until this much is used"
     )
     parser.add_argument("--backend", default="kernel", help="which backend is ours")
     parser.add_argument("--skip-jax", action="store_true")
