@@ -1,5 +1,6 @@
 """What a kernel promises besides right numbers: groups, several calls, divergence."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -199,32 +200,39 @@ def test_inference_gives_the_bits_of_training(cell, members, steps):
 
 
 class Allocated(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made while it is on."""
+    """Knows the memory of all tensors that are made while it is on."""
 
     def __init__(self):
         super().__init__()
         self.bytes = 0
+        self._made = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         made = func(*args, **(kwargs or {}))
-        known = {t.untyped_storage().data_ptr() for t in tree_leaves(args) if _is(t)}
-        for tensor in tree_leaves(made):
-            if _is(tensor) and tensor.untyped_storage().data_ptr() not in known:
-                self.bytes += tensor.untyped_storage().nbytes()
+        known = {storage.data_ptr() for storage in _storages(args)}
+        for storage in _storages(made):
+            if storage.data_ptr() not in known:
+                self.bytes += storage.nbytes()
+                self._made.append(weakref.ref(storage))
         return made
 
+    def alive(self):
+        """Count the bytes of what is still held by somebody."""
+        return sum(storage.nbytes() for ref in self._made if (storage := ref()) is not None)
 
-def _is(value):
-    return isinstance(value, torch.Tensor)
+
+def _storages(values):
+    tensors = (value for value in tree_leaves(values) if isinstance(value, torch.Tensor))
+    return [tensor.untyped_storage() for tensor in tensors]
 
 
 def bytes_a_step(run, cell):
     """Count what twenty more steps allocate, by step."""
-    counts = []
+    made, counts = by(kernel(cell)), []
     for steps in (10, 30):
         given = run(drawn(cell, X, H, steps=steps, batch=4))
         with Allocated() as allocated:
-            by(kernel(cell))(given)
+            made(given)
         counts.append(allocated.bytes)
     return (counts[1] - counts[0]) / 20
 
@@ -236,6 +244,16 @@ def test_inference_keeps_no_steps_but_the_outputs_and_training_those_of_all_stat
     # two levels of gates, 2H and H wide, and what the second product reads
     assert bytes_a_step(lambda given: given, GRU(reset="before")) == row
     assert bytes_a_step(recording, GRU(reset="before")) == (1 + 3 + 1) * row
+
+
+def test_after_the_backward_pass_only_the_outputs_are_held():
+    steps, row = 50, 4 * H * 4
+    made, given = by(kernel(LSTM())), recording(drawn(LSTM(), X, H, steps=steps, batch=4))
+    with Allocated() as allocated:
+        outputs = made(given)[0]
+    assert allocated.alive() > (2 + 4) * steps * row
+    outputs.sum().backward()
+    assert allocated.alive() == (steps + 1) * row  # the first state stands before them
 
 
 # Parts of what there is

@@ -196,7 +196,10 @@ class _Call(ctypes.Structure):
 
 
 class _Run:
-    """The tensors of one call: those given, the states of all steps, the gates."""
+    """The tensors of one call: those given, and what is made of them.
+
+    `memory` is that of an earlier run of the same: the states of all steps, and the gates.
+    """
 
     def __init__(
         self,
@@ -205,6 +208,7 @@ class _Run:
         noise: int,
         given: Sequence[Tensor],
         kept: bool,
+        memory: Sequence[Tensor] = (),
     ) -> None:
         states = len(kernel.shapes.states)
         self.kernel, self.noise = kernel, noise
@@ -216,6 +220,9 @@ class _Run:
         self.roots = [root.contiguous() for root in given[1 + noise + states :]]
         self.lengths = None if lengths is None else self._of_members(lengths)
         self.kept = kept
+        if memory:
+            *self.histories, self.work = memory
+            return
         self.histories = [
             self._history(first, kept or index == kernel.output)
             for index, first in enumerate(firsts)
@@ -305,20 +312,25 @@ class _Recurrence(torch.autograd.Function):
         ctx: Any, kernel: Kernel, lengths: Tensor | None, noise: int, *given: Tensor
     ) -> tuple[Tensor, ...]:
         run = _Run(kernel, lengths, noise, given, kept=True)
-        # saved so that a change in place before the backward pass is an error
-        ctx.save_for_backward(*given, *run.histories)
-        ctx.run = run
+        # saved, so that a change in place before the backward pass is an error, and that after it
+        # nothing is held
+        ctx.save_for_backward(*given, *run.histories, run.work)
+        ctx.called = kernel, lengths, noise
         ctx.set_materialize_grads(False)
         return (run.outputs(), *run.finals())
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, *dfinals: Tensor | None) -> tuple[Any, ...]:
-        given = [tensor for tensor in ctx.saved_tensors if tensor.requires_grad]
+        kernel, lengths, noise = ctx.called
+        needs = ctx.needs_input_grad[3:]
+        given, memory = ctx.saved_tensors[: len(needs)], ctx.saved_tensors[len(needs) :]
         with torch.no_grad():
-            gradients = ctx.run.gradients(ctx.needs_input_grad[3:], dy, dfinals)
+            run = _Run(kernel, lengths, noise, given, kept=True, memory=memory)
+            gradients = run.gradients(needs, dy, dfinals)
         if torch.is_grad_enabled():  # somebody means to differentiate the gradients
             made = [gradient for gradient in gradients if gradient is not None]
-            once = iter(_Once.apply(len(made), *made, *given))  # type: ignore[no-untyped-call]  # torch's
+            of = [tensor for tensor in given if tensor.requires_grad]
+            once = iter(_Once.apply(len(made), *made, *of))  # type: ignore[no-untyped-call]  # torch's
             gradients = [None if gradient is None else next(once) for gradient in gradients]
         return (None, None, None, *gradients)
 
