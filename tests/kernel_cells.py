@@ -286,6 +286,20 @@ class OneGate(OneState):
         return {"h": gate * s.h + (1 - gate) * tanh(x @ w.W.T + s.h @ w.U.T + w.b)}
 
 
+class Normed(OneState):
+    """Layer-normalised (Ba et al. 2016), with units that share what is left of them."""
+
+    name = "normed"
+
+    def weights(self, inputs, hidden):
+        return super().weights(inputs, hidden) | {"g": constant(1.0, hidden)}
+
+    def step(self, x, s, w):
+        drive = x @ w.W.T + s.h @ w.U.T
+        normed = functional.layer_norm(drive, drive.shape[-1:], w.g, w.b, 0.1)
+        return {"h": tanh(normed) / (1 + s.h.abs().mean(-1, keepdim=True))}
+
+
 class Neighbours(OneState):
     """Units in a row that see their neighbours: overlapping columns of the state."""
 
@@ -406,5 +420,5 @@ class Linear(OneState):
 CELLS = (
     MinimalGated, DeepTransition, IndependentUnits, ProjectedLSTM, Timescales, SharedWeights,
     LowRank, MadeWeights, ContinuousTime, Zoneout, NoisyProduct, OddGates, Einsum, BentInput,
-    OneGate, Neighbours, Bystanders, NoProduct, JoinedInput, Residual, Rotation, Linear,
+    OneGate, Normed, Neighbours, Bystanders, NoProduct, JoinedInput, Residual, Rotation, Linear,
 )  # fmt: skip

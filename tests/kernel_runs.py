@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 import torch
-from kernel_cells import LowRank, MadeWeights, NoisyProduct, OneGate, Timescales
+from kernel_cells import LowRank, MadeWeights, NoisyProduct, Normed, OneGate, Timescales
 from torch import Tensor
 
 from rnnbench import Cell, Tensors
@@ -28,7 +28,8 @@ X, H = 3, 17
 LENGTHS = torch.tensor([5, 1, 3, 2, 5, 4])
 
 SOME = (
-    LSTM(), GRU(reset="before"), LowRank(), MadeWeights(), NoisyProduct(), Timescales(), OneGate()
+    LSTM(), GRU(reset="before"), LowRank(), MadeWeights(), NoisyProduct(), Timescales(), OneGate(),
+    Normed(),
 )  # fmt: skip
 """Cells that between them have all that kernels are made of."""
 
