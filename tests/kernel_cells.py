@@ -134,7 +134,7 @@ class SharedWeights(OneState):
 
 
 class LowRank(OneState):
-    """A matrix of low rank, once made from weights alone and once applied factor by factor."""
+    """Matrices of low rank: made from weights alone, applied factor by factor, and bent between."""
 
     name = "low_rank"
 
@@ -148,7 +148,9 @@ class LowRank(OneState):
         }
 
     def step(self, x, s, w):
-        return {"h": tanh(x @ w.W.T + s.h @ (w.A @ w.B) + (s.h @ w.A) @ w.C)}
+        low = s.h @ w.A
+        bent = low @ w.C + sigmoid(low) @ w.B
+        return {"h": tanh(x @ w.W.T + s.h @ (w.A @ w.B) + bent)}
 
 
 class MadeWeights(OneState):
