@@ -20,7 +20,8 @@ from rnnbench.recurrence.elementwise import code, number
 from rnnbench.recurrence.expressions import Call, Constant, Expression, Leaf
 from rnnbench.recurrence.gradients import Backward, differentiable
 from rnnbench.recurrence.plan import Plan, Segment
-from rnnbench.recurrence.trace import operation
+from rnnbench.recurrence.trace import UnsupportedError, line_of, operation
+from rnnbench.recurrence.watch import at
 
 
 def emit(plan: Plan, backward: Backward) -> str:
@@ -154,9 +155,11 @@ def _values(
                 args = [
                     value(arg) if isinstance(arg, Expression) else arg for arg in expression.args
                 ]
+                fx_traceback.current_meta["stack_trace"] = expression.line
                 fx_traceback.current_meta["custom"] = {_MARK: marks.get(expression)}
                 known[expression] = expression.target(*args, **dict(expression.options))
                 fx_traceback.current_meta["custom"] = {}
+                fx_traceback.current_meta["stack_trace"] = ""
             elif isinstance(expression, Constant):
                 known[expression] = torch.full_like(like, expression.value)
         return known[expression]
@@ -237,7 +240,10 @@ def _expression(node: fx.Node, names: dict[fx.Node, str]) -> str:
     if name in ("full", "full_like", "new_full", "scalar_tensor"):
         return number(node.args[0 if name == "scalar_tensor" else -1])  # type: ignore[arg-type]  # a number
     args = [names[arg] if isinstance(arg, fx.Node) else arg for arg in node.args]
-    return code(name, args, node.kwargs)
+    try:
+        return code(name, args, node.kwargs)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{error}{at(line_of(node))}") from None
 
 
 @dataclass(frozen=True)

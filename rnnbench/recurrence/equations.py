@@ -48,10 +48,14 @@ def equations(traced: Traced) -> Equations:
 
 @dataclass(frozen=True)
 class _Data:
-    """A tensor that depends on data: its features in order, and how it is laid out."""
+    """A tensor that depends on data: what its numbers are called among the columns of a value."""
 
     value: Value
-    layout: Layout
+    names: Tensor
+
+
+def _laid(value: Value, layout: Layout) -> _Data:
+    return _Data(value, layout.names())
 
 
 _JOINS = {"cat", "slice_scatter", "select_scatter"}
@@ -95,7 +99,7 @@ class _Reader:
         nodes = list(self._traced.graph.graph.nodes)
         for node, (kind, index, size) in zip(nodes, data, strict=False):
             leaf = self._pool.leaf(Buffer(kind, index), 0, size)  # type: ignore[arg-type]  # a Kind
-            self._values[node] = _Data((leaf,), self._flat(size))
+            self._values[node] = _laid((leaf,), self._flat(size))
         states: tuple[Value, ...] = ()
         for node in nodes[len(data) :]:
             if node.op == "call_function" and node not in self._operands:
@@ -155,7 +159,7 @@ class _Reader:
         for need in node.all_input_nodes:
             if need in self._values or operation(node) in _JOINS:
                 data = self._data(need)
-                names[need] = data.layout.names(first=width(value))
+                names[need] = data.names + width(value)
                 value += data.value
             elif self._operands.varies(need):
                 raise self._refused(node)
@@ -167,8 +171,8 @@ class _Reader:
         except (IndexError, RuntimeError) as error:
             raise self._refused(node) from error
         if isinstance(made, Tensor):
-            return self._named(node, made, value)
-        return [self._named(node, tensor, value) for tensor in made]
+            return _Data(value, made)
+        return [_Data(value, names) for names in made]
 
     def _data(self, node: fx.Node) -> _Data:
         """Return a tensor of the batch's size, be it made of data or of weights."""
@@ -177,14 +181,16 @@ class _Reader:
             return data
         shape = self._operands.shape(node)
         layout = Layout(shape, shape.index(self._rows))
-        return _Data(self._spread(node, layout), layout)
+        return _laid(self._spread(node, layout), layout)
 
-    def _named(self, node: fx.Node, names: Tensor, value: Value) -> _Data:
-        """Return the tensor whose numbers have these names among the columns of a value."""
+    def _read_names(self, node: fx.Node, names: Tensor) -> tuple[Layout, list[int]]:
         found = read(names, self._rows)
         if found is None:
             raise self._mixed(node)
-        layout, columns = found
+        return found
+
+    def _picked(self, node: fx.Node, value: Value, columns: list[int]) -> Value:
+        """Return columns of a value, in this order."""
         pieces = list(runs(columns))
         if len(pieces) > _PIECES:
             raise UnsupportedError(
@@ -197,7 +203,7 @@ class _Reader:
                 picked += (self._repeat(self._pool.cut(value, first, 1)[0], count),)
             else:
                 picked += self._pool.cut(value, first, count)
-        return _Data(picked, layout)
+        return picked
 
     def _repeat(self, column: Expression, count: int) -> Leaf:
         """Return a column `count` times side by side: a product with ones."""
@@ -211,12 +217,11 @@ class _Reader:
         """Return an argument's features when it is broadcast to data of this layout."""
         if arg in self._values:
             data: _Data = self._values[arg]
-            if data.layout != layout:
-                names = data.layout.names().broadcast_to(layout.shape)
-                data = self._named(arg, names, data.value)
-            if data.layout != layout:
+            names = data.names.broadcast_to(layout.shape)
+            found, columns = self._read_names(arg, names)
+            if found != layout:
                 raise self._mixed(arg)
-            return data.value
+            return self._picked(arg, data.value, columns)
         pieces: Value = ()
         for row, count in self._operands.rows(arg, layout):
             if isinstance(row, float):
@@ -243,47 +248,58 @@ class _Reader:
                 "a product in its step is of data with data: one side must depend on weights "
                 f"alone{at(line_of(node))}"
             )
-        weight = self._operands.matrix(right if left in self._values else left)
-        if operation(node) == "mv":
-            batch, size, weight = 0, 1, weight.turned()
-        elif left in self._values:
-            batch, size = made.dim() - 2, made.shape[-1]
-        else:
+        on_left = left in self._values
+        data: _Data = self._values[left if on_left else right]
+        weight = self._operands.matrix(right if on_left else left)
+        if not on_left or operation(node) == "mv":
             # W @ h.T is (h @ W.T).T
-            batch, size, weight = made.dim() - 1, made.shape[-2], weight.turned()
-        data: _Data = self._values[left if left in self._values else right]
-        layout = Layout(tuple(made.shape), batch)
-        if data.layout.batch != batch or made.numel() != self._rows * size:
-            raise self._mixed(node)
-        value: Value = (self._times(data.value, weight, size),)
+            weight = weight.turned()
+        layout, columns = self._read_names(node, data.names)
+        summed = data.names.dim() - (1 if on_left else 2)
+        if layout.batch == summed or len(columns) != data.names.shape[summed]:
+            raise UnsupportedError(
+                "a product in its step is with several weights at once, or along the batch; "
+                f"write one product for each weight{at(line_of(node))}"
+            )
+        layout = Layout(tuple(made.shape), layout.batch)
+        value: Value = (
+            self._times(
+                self._picked(node, data.value, columns), weight, made.numel() // self._rows
+            ),
+        )
         for bias in added:
             value = self._sum(value, self._spread(bias, layout))
-        return _Data(value, layout)
+        return _laid(value, layout)
 
     def _reduced(self, node: fx.Node, made: Tensor) -> _Data:
         """Read a sum or mean over features: a product with ones, or a sum of a few slices."""
         data: _Data = self._values[node.args[0]]  # type: ignore[index]  # a node
-        dims = len(data.layout.shape)
+        dims = data.names.dim()
         given: Any = node.args[1] if len(node.args) > 1 else None
         over = sorted(dim % dims for dim in given or range(dims))
-        batch = data.layout.batch
-        if batch in over:
+        layout, columns = self._read_names(node, data.names)
+        if layout.batch in over:
             raise self._mixed(node)
-        if made.dim() < dims:
-            batch -= sum(dim < batch for dim in over)
-        layout = Layout(tuple(made.shape), batch)
-        count = math.prod(data.layout.shape[dim] for dim in over)
+        batch = layout.batch - sum(dim < layout.batch for dim in over if made.dim() < dims)
+        count = math.prod(data.names.shape[dim] for dim in over)
         share = 1 / count if operation(node) == "mean" else 1.0
-        if made.numel() == self._rows:
+        if count == len(columns):
+            source = self._picked(node, data.value, columns)
             ones = self._operands.constant(torch.full((count, 1), share))
-            return _Data((self._times(data.value, ones, 1),), layout)
-        if count > _PIECES:
+            total: Value = (self._times(source, ones, 1),)
+        elif count > _PIECES:
             raise self._refused(node)
-        slices = data.layout.names().movedim(over, list(range(len(over)))).flatten(0, len(over) - 1)
-        total = reduce(self._sum, [self._named(node, part, data.value).value for part in slices])
-        scale = torch.ops.aten.mul.Tensor
-        scaled = (self._pool.call(scale, (piece, share), (), piece.width) for piece in total)
-        return _Data(tuple(scaled), layout)
+        else:
+            slices = data.names.movedim(over, list(range(len(over)))).flatten(0, len(over) - 1)
+            parts = (
+                self._picked(node, data.value, self._read_names(node, part)[1]) for part in slices
+            )
+            scale = torch.ops.aten.mul.Tensor
+            total = tuple(
+                self._pool.call(scale, (piece, share), (), piece.width)
+                for piece in reduce(self._sum, parts)
+            )
+        return _laid(total, Layout(tuple(made.shape), batch))
 
     def _sum(self, left: Value, right: Value) -> Value:
         add = torch.ops.aten.add.Tensor
@@ -296,17 +312,14 @@ class _Reader:
         nodes = [arg for arg in node.args if isinstance(arg, fx.Node)]
         if set(nodes) != set(node.all_input_nodes):
             raise self._refused(node)
-        whole: _Data = self._values[next(arg for arg in nodes if arg in self._values)]
-        found = read(whole.layout.names().broadcast_to(made.shape), self._rows)
-        if found is None:
-            raise self._mixed(node)
-        layout, _ = found
+        first = next(arg for arg in nodes if arg in self._values)
+        layout, _ = self._read_names(first, self._values[first].names.broadcast_to(made.shape))
         outer = self._outer(node, layout)
         if outer is not None:
-            return _Data((outer,), layout)
+            return _laid((outer,), layout)
         values = self._pool.aligned([self._operand(arg, layout) for arg in nodes])
         if operation(node) == "copy":
-            return _Data(values[1], layout)
+            return _laid(values[1], layout)
         aligned = dict(zip(nodes, values, strict=True))
         options = tuple(sorted(node.kwargs.items()))
         pieces: list[Expression] = []
@@ -314,8 +327,8 @@ class _Reader:
             args = tuple(
                 aligned[arg][place] if isinstance(arg, fx.Node) else arg for arg in node.args
             )
-            pieces.append(self._pool.call(node.target, args, options, piece.width))
-        return _Data(tuple(pieces), layout)
+            pieces.append(self._pool.call(node.target, args, options, piece.width, line_of(node)))
+        return _laid(tuple(pieces), layout)
 
     def _operand(self, arg: fx.Node, layout: Layout) -> Value:
         """Return an argument as `_spread`; a truth that is read as a number is compared again."""
@@ -339,9 +352,11 @@ class _Reader:
         right: Any
         left, right = node.args
         data, row = (left, right) if left in self._values else (right, left)
-        if row not in self._operands or width(self._values[data].value) != 1:
+        column = self._values[data].names
+        if row not in self._operands or column.numel() != self._rows:
             return None
         weights = list(self._operands.rows(row, layout))
         if len(weights) > 1 or isinstance(weights[0][0], float):
             return None
-        return self._times(self._values[data].value, weights[0][0], size)
+        source = self._picked(node, self._values[data].value, self._read_names(node, column)[1])
+        return self._times(source, weights[0][0], size)

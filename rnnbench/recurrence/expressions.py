@@ -43,12 +43,16 @@ class Constant:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Call:
-    """A pointwise operation of torch; `args` are expressions, or plain Python values."""
+    """A pointwise operation of torch; `args` are expressions, or plain Python values.
+
+    `line` is the author's first with this operation.
+    """
 
     target: Any
     args: tuple[Any, ...]
     options: tuple[tuple[str, Any], ...]
     width: int
+    line: str
 
 
 Expression = Leaf | Constant | Call
@@ -74,6 +78,7 @@ class Pool:
 
     _made: dict[tuple[Any, ...], Expression] = field(default_factory=dict)
     _cuts: dict[tuple[Expression, int, int], Expression] = field(default_factory=dict)
+    _lines: dict[Any, str] = field(default_factory=dict)
 
     def leaf(self, buffer: Buffer, start: int, width: int) -> Leaf:
         """Return the leaf that reads these columns."""
@@ -91,10 +96,12 @@ class Pool:
         args: tuple[Any, ...],
         options: tuple[tuple[str, Any], ...],
         width: int,
+        line: str = "",
     ) -> Expression:
         """Return an operation on expressions of one width."""
         key = ("call", target, tuple(map(_plain, args)), options, width)
-        return self._made.setdefault(key, Call(target, args, options, width))
+        line = self._lines.setdefault(target, line)
+        return self._made.setdefault(key, Call(target, args, options, width, line))
 
     def cut(self, value: Value, start: int, width: int) -> Value:
         """Return columns `start` to `start + width` of a value."""

@@ -92,6 +92,7 @@ def trace(cell: Cell, shapes: Shapes) -> Traced:
         raise
     except Exception as error:
         raise _untraceable(error, watch.line) from error
+    _write_nothing(graph.graph)
     graph.graph.eliminate_dead_code()
     return Traced(shapes, rows, graph)
 
@@ -114,6 +115,21 @@ _DECOMPOSITIONS = {
     for target, rule in {**core_aten_decompositions(), **REDUCTIONS}.items()
     if torch.Tag.pointwise not in getattr(target, "tags", ())
 }
+
+
+def _write_nothing(graph: fx.Graph) -> None:
+    """Let what torch writes in place, inside an operation of its own, make a new tensor."""
+    written: dict[fx.Node, fx.Node] = {}
+    for node in graph.nodes:
+        before = node.args[0] if node.args else None
+        node.args = fx.node.map_arg(node.args, lambda need: written.get(need, need))
+        target: Any = node.target
+        if node.op == "call_function" and getattr(target, "_schema", None) is not None:
+            name, overload = operation(node), target._overloadname
+            if target._schema.is_mutable and isinstance(before, fx.Node):
+                node.target = getattr(getattr(torch.ops.aten, name.removesuffix("_")), overload)
+                written[before] = node
+
 
 _PRIMES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -125,7 +126,9 @@ class Watch(TorchFunctionMode):
         return next(own, "")
 
     def _is_authors(self, frame: FrameType) -> bool:
-        return _package(_module(frame)) in self._packages
+        package, path = _package(_module(frame)), frame.f_code.co_filename
+        own = Path(path).is_absolute() and not path.startswith(_LIBRARIES)
+        return package in self._packages or (own and package != "rnnbench")
 
 
 class _NoRandomNumbers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
@@ -153,6 +156,8 @@ def at(line: str) -> str:
     return f", at {line}" if line else ""
 
 
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+
 _UNTRAINED = "what depends on it would train wrongly without a word"
 
 _GRAD_SWITCHES = ("_set_grad_enabled", "set_grad_enabled")
@@ -161,7 +166,7 @@ _DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]
 
 
 def _packages(cell: Cell) -> set[str]:
-    """Return the packages that a cell's author wrote: those of its class and of its bases."""
+    """Return the packages that a cell's author wrote, installed or not."""
     modules = {base.__module__ for base in type(cell).__mro__} | {unwrap(cell.step).__module__}
     return {_package(module) for module in modules} - {"rnnbench", "abc", "builtins"}
 
