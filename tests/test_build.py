@@ -218,9 +218,71 @@ def test_a_folder_that_is_a_link_is_refused(gone, kept, tmp_path):
         library(SOURCE, gone, link)
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_folder_inside_one_that_others_may_write_to_is_refused_with_a_cure(mode, gone, kept):
+    above = kept.parent.parent
+    above.chmod(mode)
+    with pytest.raises(BuildError, match=r"others may write to .* \(chmod go-w\)\.") as caught:
+        library(SOURCE, gone, kept.parent)
+    said = f"no kernel is loaded from {kept.parent}: others may write to {above} "
+    assert str(caught.value).startswith(said)
+    assert "set XDG_CACHE_HOME" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_further_up_that_others_may_write_to_is_refused_and_nothing_is_made_in_it(
+    gone, tmp_path
+):
+    tmp_path.chmod(0o777)
+    with pytest.raises(BuildError, match=f"others may write to {tmp_path} "):
+        library(SOURCE, gone, tmp_path / "cache" / "rnnbench" / "kernels")
+    assert names(tmp_path) == []
+
+
+def test_a_folder_inside_one_of_somebody_else_is_refused(gone, kept):
+    given_away(kept.parent.parent)
+    with pytest.raises(BuildError, match=f"user 12345 owns {kept.parent.parent}, and you are"):
+        library(SOURCE, gone, kept.parent)
+
+
+def test_a_folder_of_the_user_in_a_sticky_one_is_private(gone, kept):
+    kept.parent.parent.chmod(0o1777)
+    assert library(SOURCE, gone, kept.parent).answer() == 42
+
+
+def test_a_folder_of_somebody_else_in_a_sticky_one_is_refused(gone, kept, tmp_path):
+    inside = tmp_path / "cache" / "kernels"
+    inside.parent.mkdir()
+    kept.parent.rename(inside)
+    given_away(inside.parent)
+    tmp_path.chmod(0o1777)
+    with pytest.raises(BuildError, match=f"user 12345 owns {inside.parent}"):
+        library(SOURCE, gone, inside)
+
+
+def test_a_link_on_the_way_leads_to_a_folder_that_is_looked_at_itself(gone, kept, tmp_path):
+    (tmp_path / "cache").mkdir()
+    inside = kept.parent.rename(tmp_path / "cache" / "kernels")
+    (tmp_path / "link").symlink_to(tmp_path / "cache")
+    assert library(SOURCE, gone, tmp_path / "link" / "kernels").answer() == 42
+    inside.parent.chmod(0o777)
+    with pytest.raises(BuildError, match=f"others may write to {inside.parent} "):
+        library(SOURCE, gone, tmp_path / "link" / "kernels")
+
+
+def test_every_folder_that_is_made_is_private_whatever_the_umask(compiler, tmp_path):
+    before = os.umask(0)
+    try:
+        library(SOURCE, compiler, tmp_path / "cache" / "rnnbench" / "kernels")
+    finally:
+        os.umask(before)
+    made = [tmp_path / "cache", tmp_path / "cache" / "rnnbench"]
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o700, 0o700]
+
+
 def test_a_place_that_cannot_be_written_to_is_a_reason(compiler, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(BuildError, match=r"cannot keep a kernel in .*: Not a directory"):
+    with pytest.raises(BuildError, match="file is a link or a file, not a folder"):
         library(SOURCE, compiler, tmp_path / "file" / "kernels")
 
 

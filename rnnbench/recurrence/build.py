@@ -109,13 +109,15 @@ def library(
     else owns or may write to, is never loaded but removed, and built anew.
 
     Raises:
-        BuildError: the source does not compile, or the folder is not private or not writable.
+        BuildError: the source does not compile, the folder is not writable, or somebody else could
+            put a file there or another folder in its place.
     """
     folder = folder.absolute()
     key = _digest(repr((source, compiler.flags, compiler.identity)).encode())
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _demand_private(folder)
+        # a link on the way may be changed later, and leads nowhere else once it is followed
+        folder = folder.parent.resolve() / folder.name
+        _make_private(folder)
         for path in sorted(folder.glob(f"{key}-*.so")):
             if (loaded := _kept(path)) is not None:
                 return loaded
@@ -127,22 +129,39 @@ def library(
         raise BuildError(f"cannot keep a kernel in {folder}: {error.strerror or error}") from error
 
 
-def _demand_private(folder: Path) -> None:
-    status = folder.lstat()
-    real = stat.S_ISDIR(status.st_mode)
-    if fault := _risk(status) if real else "it is a link or a file, not a folder":
-        raise BuildError(
-            f"no kernel is loaded from {folder}: {fault}. Remove it, or set XDG_CACHE_HOME to a "
-            "folder of your own."
-        )
+def _make_private(folder: Path) -> None:
+    """Make a folder where it is missing, in folders where nobody else can replace it.
+
+    Raises:
+        BuildError: somebody else may write to the folder, or may rename one above it.
+    """
+    for place in (*reversed(folder.parents), folder):
+        if not place.exists():
+            place.mkdir(mode=0o700, exist_ok=True)
+        status, above = place.lstat(), place != folder
+        name = str(place) if above else "it"
+        fault = _risk(status, name, above=above)
+        if not stat.S_ISDIR(status.st_mode):
+            fault = f"{name} is a link or a file, not a folder"
+        if fault:
+            raise BuildError(
+                f"no kernel is loaded from {folder}: {fault}. Change that, or set XDG_CACHE_HOME "
+                "to a folder that, like those above it, nobody else may write to."
+            )
 
 
-def _risk(status: os.stat_result) -> str:
-    """Say how somebody else could have put code there, if so."""
-    if status.st_uid != os.getuid():
-        return f"user {status.st_uid} owns it, and you are user {os.getuid()}"
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return "others may write to it"
+def _risk(status: os.stat_result, name: str = "it", *, above: bool = False) -> str:
+    """Say how somebody else could have put code there, if so.
+
+    above  whether it is a folder that only leads there
+    """
+    user = os.getuid()
+    if status.st_uid != user and not (above and status.st_uid == 0):
+        return f"user {status.st_uid} owns {name}, and you are user {user}"
+    shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    # in a sticky folder, such as /tmp, nobody can rename what another owns
+    if shared and not (above and status.st_mode & stat.S_ISVTX):
+        return f"others may write to {name} (chmod go-w)"
     return ""
 
 
