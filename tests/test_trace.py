@@ -13,7 +13,7 @@ from ways import IN, ONE, H, Written, affine, kernel_of, way
 from rnnbench import Tensors
 from rnnbench.errors import PluginError
 from rnnbench.recurrence.backend import shapes_of
-from rnnbench.recurrence.trace import UnsupportedError
+from rnnbench.recurrence.trace import UnsupportedError, trace
 from rnnbench.recurrence.verify import mismatch, reference
 
 
@@ -179,6 +179,8 @@ ERRORS = {
     "data": (lambda x, s, w: affine(x, s, w) + s.h.data, "detaches a tensor"),
     "a copy by torch.tensor": (lambda x, s, w: s.h + torch.tensor(s.h), "detaches a tensor"),
     "a copy by new_tensor": (lambda x, s, w: s.h + x.new_tensor(s.h), "detaches a tensor"),
+    "torch.tensor by name": (lambda x, s, w: s.h + torch.tensor(data=s.h), "detaches a tensor"),
+    "new_tensor by name": (lambda x, s, w: s.h + x.new_tensor(data=s.h), "detaches a tensor"),
     "no_grad": (without_gradients, "switches gradients off"),
     "no_grad on a helper": (
         lambda x, s, w: affine(x, s, w) + hidden_helper(s.h),
@@ -299,6 +301,21 @@ def test_what_would_train_wrongly_or_not_at_all_is_an_error_with_its_line(step, 
     assert "cell `written`" in str(error.value)
     assert_short_with_line(str(error.value), step)
     assert torch.is_grad_enabled()
+
+
+MAKING = {
+    "torch.tensor": lambda x, s, w: affine(x, s, w) * torch.tensor(0.5),
+    "torch.tensor by name": lambda x, s, w: affine(x, s, w) * torch.tensor(data=0.5),
+    "new_tensor": lambda x, s, w: affine(x, s, w) * x.new_tensor(0.5),
+    "new_tensor by name": lambda x, s, w: affine(x, s, w) * x.new_tensor(data=0.5),
+}
+"""Numbers of the author's own."""
+
+
+@pytest.mark.parametrize("step", MAKING.values(), ids=MAKING)
+def test_numbers_of_a_step_may_be_made_into_a_tensor(step):
+    cell = way(step)
+    assert trace(cell, shapes_of(cell, IN, H)).shapes.states == {"h": H}
 
 
 @pytest.mark.parametrize(("step", "said"), WITHOUT_A_LINE.values(), ids=WITHOUT_A_LINE)

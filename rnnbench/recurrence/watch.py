@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import unwrap
 from pathlib import Path
 from types import FrameType
@@ -101,8 +101,8 @@ class Watch(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name not in _GRAD_SWITCHES and not torch.is_grad_enabled():
             raise self.refusal("switches gradients off", _UNTRAINED)
-        copies = name in ("tensor", "new_tensor") and isinstance(args[-1], Tensor)
-        if name in ("detach", "detach_") or copies or func in _DATA:
+        copied = _copied(name, args, kwargs or {})
+        if name in ("detach", "detach_") or isinstance(copied, Tensor) or func in _DATA:
             raise self.refusal("detaches a tensor", _UNTRAINED)
         if getattr(func, "__module__", "") == "torch.nn.init":
             raise self.refusal("makes weights", "declare them with `weights`")
@@ -163,6 +163,18 @@ _UNTRAINED = "what depends on it would train wrongly without a word"
 _GRAD_SWITCHES = ("_set_grad_enabled", "set_grad_enabled")
 
 _DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]  # a getset descriptor
+
+
+_COPIES = {"tensor": 0, "new_tensor": 1}
+"""What copies numbers out of the gradient, and at which place it takes them."""
+
+
+def _copied(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Return what a call copies out of the gradient, if it is one that does."""
+    if name not in _COPIES:
+        return None
+    place = _COPIES[name]
+    return args[place] if len(args) > place else kwargs.get("data")
 
 
 def _packages(cell: Cell) -> set[str]:
