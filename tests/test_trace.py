@@ -181,6 +181,30 @@ ERRORS = {
     "a copy by new_tensor": (lambda x, s, w: s.h + x.new_tensor(s.h), "detaches a tensor"),
     "torch.tensor by name": (lambda x, s, w: s.h + torch.tensor(data=s.h), "detaches a tensor"),
     "new_tensor by name": (lambda x, s, w: s.h + x.new_tensor(data=s.h), "detaches a tensor"),
+    "a tensor that requires a gradient of its own": (
+        lambda x, s, w: s.h + torch.tensor(s.h, requires_grad=True),
+        "detaches a tensor",
+    ),
+    "torch.asarray": (
+        lambda x, s, w: s.h + torch.asarray(s.h, requires_grad=False),
+        "detaches a tensor",
+    ),
+    "torch.asarray by name": (
+        lambda x, s, w: s.h + torch.asarray(obj=s.h, requires_grad=False),
+        "detaches a tensor",
+    ),
+    "a list of a state's numbers": (
+        lambda x, s, w: affine(x, s, w) * torch.tensor([s.h[0, 0], 1]).sum(),
+        "detaches a tensor",
+    ),
+    "as_tensor of a list": (
+        lambda x, s, w: affine(x, s, w) * torch.as_tensor([s.h[0, 0]]),
+        "detaches a tensor",
+    ),
+    "linspace": (
+        lambda x, s, w: affine(x, s, w) * torch.linspace(s.h[0, 0], 1, H),
+        "detaches a tensor",
+    ),
     "no_grad": (without_gradients, "switches gradients off"),
     "no_grad on a helper": (
         lambda x, s, w: affine(x, s, w) + hidden_helper(s.h),
@@ -308,12 +332,21 @@ MAKING = {
     "torch.tensor by name": lambda x, s, w: affine(x, s, w) * torch.tensor(data=0.5),
     "new_tensor": lambda x, s, w: affine(x, s, w) * x.new_tensor(0.5),
     "new_tensor by name": lambda x, s, w: affine(x, s, w) * x.new_tensor(data=0.5),
+    "new_tensor of a list": lambda x, s, w: affine(x, s, w) * x.new_tensor([0.5] * H),
+    "linspace": lambda x, s, w: affine(x, s, w) * torch.linspace(0, 1, H),
+    "as_tensor": lambda x, s, w: torch.as_tensor(affine(x, s, w)),
+    "asarray": lambda x, s, w: affine(x, s, w) * torch.asarray([0.5] * H),
+    "zeros_like": lambda x, s, w: affine(x, s, w) + torch.zeros_like(s.h),
+    "type_as": lambda x, s, w: affine(x, s, w) * torch.ones(H).type_as(s.h),
+    "vmap": lambda x, s, w: torch.vmap(lambda row: row * w.b)(affine(x, s, w)),
+    "a mask": lambda x, s, w: affine(x, s, w) * (s.h > 0),
+    "the sign": lambda x, s, w: affine(x, s, w) * torch.sign(s.h).round(),
 }
-"""Numbers of the author's own."""
+"""Tensors without a gradient that are made where none is lost."""
 
 
 @pytest.mark.parametrize("step", MAKING.values(), ids=MAKING)
-def test_numbers_of_a_step_may_be_made_into_a_tensor(step):
+def test_what_loses_no_gradient_is_accepted(step):
     cell = way(step)
     assert trace(cell, shapes_of(cell, IN, H)).shapes.states == {"h": H}
 

@@ -18,6 +18,7 @@ import torch.fx.traceback as fx_traceback
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from rnnbench.contracts import Cell, Tensors
 from rnnbench.errors import PluginError
@@ -101,12 +102,13 @@ class Watch(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name not in _GRAD_SWITCHES and not torch.is_grad_enabled():
             raise self.refusal("switches gradients off", _UNTRAINED)
-        copied = _copied(name, args, kwargs or {})
-        if name in ("detach", "detach_") or isinstance(copied, Tensor) or func in _DATA:
+        if name in ("detach", "detach_") or func in _DATA:
             raise self.refusal("detaches a tensor", _UNTRAINED)
         if getattr(func, "__module__", "") == "torch.nn.init":
             raise self.refusal("makes weights", "declare them with `weights`")
         made = func(*args, **(kwargs or {}))
+        if name in _MAKERS and _cuts(name, args, kwargs or {}, made):
+            raise self.refusal("detaches a tensor", _UNTRAINED)
         if any(tensor._version != version for tensor, version in self._versions):
             raise self.refusal("writes into x, a state or a weight", "make a new tensor")
         return made
@@ -165,16 +167,21 @@ _GRAD_SWITCHES = ("_set_grad_enabled", "set_grad_enabled")
 _DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]  # a getset descriptor
 
 
-_COPIES = {"tensor": 0, "new_tensor": 1}
-"""What copies numbers out of the gradient, and at which place it takes them."""
+_MAKERS = ("tensor", "new_tensor", "as_tensor", "asarray", "linspace", "logspace")
+"""What makes a tensor out of numbers, and may take them from a tensor without its gradient.
+
+They are named since not all that has no gradient lost one: `zeros_like` and `type_as` take only a
+size or a type from a tensor, and inside `vmap` torch tells of no gradient at all.
+"""
 
 
-def _copied(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Return what a call copies out of the gradient, if it is one that does."""
-    if name not in _COPIES:
-        return None
-    place = _COPIES[name]
-    return args[place] if len(args) > place else kwargs.get("data")
+def _cuts(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], made: Tensor) -> bool:
+    """Whether one of the makers left behind the gradient of what it was given."""
+    data = args[1:] if name == "new_tensor" else args
+    # what was computed from something with a gradient is no leaf
+    return made.is_leaf and any(
+        isinstance(each, Tensor) and each.requires_grad for each in tree_leaves((data, kwargs))
+    )
 
 
 def _packages(cell: Cell) -> set[str]:
