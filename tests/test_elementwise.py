@@ -66,6 +66,8 @@ VECTORISED = {
     "sign": torch.sign,
     "silu": functional.silu,
     "softplus": functional.softplus,
+    "softplus beta": lambda a: functional.softplus(a, 2.0),
+    "softplus threshold": lambda a: functional.softplus(a, 20.0, 1.0),
     "softshrink": functional.softshrink,
     "softsign": functional.softsign,
     "sqrt": torch.sqrt,
@@ -287,6 +289,26 @@ def test_an_operation_without_a_rule_is_refused_by_name():
         code("unfold", ["x", [2]], {})
     with pytest.raises(UnsupportedError, match="rounding_mode='floor'"):
         code("div", ["x", "y"], {"rounding_mode": "floor"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("round", {"decimals": 2}, r"uses `round\(decimals=2\)`, which has no rule"),
+        ("mul", {"alpha": 2}, r"uses `mul\(alpha=2\)`"),
+        ("div", {"rounding_mode": "trunc", "alpha": 2}, r"uses `div\(alpha=2\)`"),
+    ],
+)
+def test_an_option_without_a_rule_is_refused_by_name(name, options, said):
+    with pytest.raises(UnsupportedError, match=said):
+        code(name, ["x", "y"], options)
+
+
+def test_options_that_are_left_out_or_say_only_where_a_result_is_kept_change_nothing():
+    plain = code("div", ["x", "y"], {})
+    assert code("div", ["x", "y"], {"rounding_mode": None}) == plain
+    device = {"device": torch.device("cpu"), "layout": torch.strided, "pin_memory": False}
+    assert code("clone", ["x"], {"memory_format": torch.preserve_format, **device}) == "x"
 
 
 @pytest.mark.parametrize(

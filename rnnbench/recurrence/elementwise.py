@@ -27,10 +27,13 @@ def code(name: str, args: Sequence[Any], options: Mapping[str, Any]) -> str:
     args     C++ names for tensors, numbers for Python values, None where left out
 
     Raises:
-        UnsupportedError: there is no rule for it.
+        UnsupportedError: there is no rule for it, or for one of its options.
     """
     if any(isinstance(arg, (list, tuple)) for arg in args):
         raise _unknown(name)
+    for option, value in options.items():
+        if value is not None and option not in (*_INERT, *_READ.get(name, ())):
+            raise _unknown(f"{name}({option}={value!r})")
     given = [arg if isinstance(arg, str) or arg is None else number(arg) for arg in args]
     if name in ("add", "sub") and "alpha" in options:
         given[1] = f"({number(options['alpha'])} * {given[1]})"
@@ -41,7 +44,7 @@ def code(name: str, args: Sequence[Any], options: Mapping[str, Any]) -> str:
     if name == "softshrink":
         return _SOFTSHRINK.format(given[0], *(given[1:] or [number(0.5)]))
     if name in ("clamp", "clamp_min", "clamp_max"):
-        low, high = (given[1], options.get("max")) if name != "clamp_max" else (None, given[1])
+        low, high = (given[1], None) if name != "clamp_max" else (None, given[1])
         if name == "clamp":
             low = given[1] if len(given) > 1 else _limit(options.get("min"))
             high = given[2] if len(given) > 2 else _limit(options.get("max"))
@@ -53,6 +56,15 @@ def code(name: str, args: Sequence[Any], options: Mapping[str, Any]) -> str:
     if name not in _CODE:
         raise _unknown(name)
     return _CODE[name].format(*given)
+
+
+_READ = {
+    "add": ("alpha",), "sub": ("alpha",), "div": ("rounding_mode",), "clamp": ("min", "max"),
+}  # fmt: skip
+"""Options that change what an operation computes."""
+
+_INERT = ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking")
+"""Options that say how a result is kept; that its type is one of a kernel's, others look after."""
 
 
 def _unknown(name: str) -> UnsupportedError:
@@ -139,6 +151,7 @@ _CODE = {
     "signbit": "std::signbit({0})",
     "sin": "sin_({0})",
     "sinh": "sinhf({0})",
+    "softplus": "softplus_({0})",
     "softshrink_backward": "({1} >= -{2} && {1} <= {2} ? 0.f : {0})",
     "sqrt": "sqrtf({0})",
     "sub": "({0} - {1})",
