@@ -139,6 +139,38 @@ OF_TWO = {
 }
 
 
+OF_TRUTHS = {
+    "add": lambda p, q: p + q,
+    "add to": lambda p, q: torch.add(p, q, alpha=True) + 1.5,
+    "alike": lambda p, q: (p == q) & (p != 0.5) ^ (q <= p),
+    "as numbers": lambda p, q: p.float() / q.float(),
+    "as numbers of a double": lambda p, q: p.float() + q.float() - (p & q).float() / 2,
+    "atan2": torch.atan2,
+    "clamp": lambda p, q: p.clamp(0.25, 0.75) - q.clamp(max=0.5),
+    "compared": lambda p, q: (p < q) + (p >= q) * 0.5 + (p > 0.5) * 0.25,
+    "copysign": lambda p, q: torch.copysign(p, -0.5 * q),
+    "div": lambda p, q: p / q,
+    "div by a number": lambda p, q: p / 2 + 1 / q,
+    "exp": lambda p, q: p.exp() + q.sigmoid(),
+    "isinf": lambda p, q: torch.isinf(p) ^ torch.isnan(q) ^ torch.signbit(p) ^ torch.sign(q),
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "mul": lambda p, q: p * q,
+    "mul by numbers": lambda p, q: p * 0.5 + q * -2.0,
+    "negative": lambda p, q: 1 / -p.float() - q.float(),
+    "power": lambda p, q: p**2.5 + 2.0**q,
+    "power -1": lambda p, q: p**-1.0 + q**-2.0,
+    "power 1": lambda p, q: p**1.0 / q**1.0,
+    "power 1, negative": lambda p, q: 1 / -(p**1.0) - q**3.0,
+    "reciprocal": lambda p, q: p.reciprocal() + q,
+    "remainder": lambda p, q: (p + 1.5) % 2.0 + torch.fmod(q, 0.75),
+    "root": lambda p, q: p.sqrt() + q.rsqrt(),
+    "where": lambda p, q: torch.where(p, q, p) + torch.where(q, 0.5, p.float()),
+    "xlogy": torch.xlogy,
+}
+"""Functions of truth values, which C++ takes for whole numbers."""
+
+
 class Elementwise(Cell):
     """State i of the next step is function i of its own columns of x."""
 
@@ -280,6 +312,14 @@ def test_turns_are_exact_to_a_few_ulps_up_to_angles_of_1e8_and_bounded_beyond():
 
 def test_functions_of_two_numbers_err_by_a_few_ulps_and_share_ties_as_torch_does():
     assert wrong(OF_TWO, *pairs()) == []
+
+
+def test_truths_are_computed_with_as_numbers():
+    functions = {
+        name: lambda a, b, f=function: 0.125 * a + f(a > 0, b > 0)
+        for name, function in OF_TRUTHS.items()
+    }
+    assert wrong(functions, *pairs()) == []
 
 
 def test_an_operation_without_a_rule_is_refused_by_name():

@@ -51,8 +51,10 @@ def code(name: str, args: Sequence[Any], options: Mapping[str, Any]) -> str:
         return _clamped(given[0], low, high)
     if name == "pow" and args[1] in _POWERS:
         return _POWERS[args[1]].format(given[0])
-    if name == "_to_copy" and options.get("dtype") == torch.bool:
-        name, given = "ne", [given[0], "0"]
+    if name == "_to_copy" and "dtype" in options:
+        # in C++ a truth value is a whole number, and so are its negative and its quotients
+        truth = options["dtype"] == torch.bool
+        return _CODE["ne"].format(given[0], "0") if truth else f"float({given[0]})"
     if name not in _CODE:
         raise _unknown(name)
     return _CODE[name].format(*given)
@@ -106,7 +108,7 @@ _CODE = {
     "cos": "cos_({0})",
     "cosh": "coshf({0})",
     "detach": "{0}",
-    "div": "({0} / {1})",
+    "div": "(float({0}) / {1})",
     "eq": "({0} == {1})",
     "erf": "erf_({0})",
     "erfc": "erfcf({0})",
@@ -172,7 +174,7 @@ _POWERS = {
     -0.5: "(1.f / sqrtf({0}))",
     0: "1.f",
     0.5: "sqrtf({0})",
-    1: "{0}",
+    1: "float({0})",
     1.5: "({0} * sqrtf({0}))",
     2: "({0} * {0})",
     3: "({0} * {0} * {0})",
