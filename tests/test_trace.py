@@ -405,6 +405,24 @@ def test_the_line_is_the_authors_innermost_one_wherever_it_was_called_from(cell)
         kernel_of(cell)
 
 
+def two_roundings(x, s, w):
+    a = torch.div(affine(x, s, w), 0.5, rounding_mode="trunc")
+    b = torch.div(affine(x, s, w), 0.25, rounding_mode="floor")
+    return a + b
+
+
+def a_rounding_of_two_gates(x, s, w):
+    a = torch.div(s.h, 0.5, rounding_mode="trunc")
+    b, c = torch.div(torch.cat([affine(x, s, w), s.h], -1), 0.25, rounding_mode="floor").chunk(2, 1)
+    return a + b * c
+
+
+@pytest.mark.parametrize("step", [two_roundings, a_rounding_of_two_gates])
+def test_the_line_is_that_with_the_option_that_is_refused(step):
+    with pytest.raises(UnsupportedError, match=r"at test_trace.py:\d+: b.*rounding_mode=.floor"):
+        kernel_of(way(step))
+
+
 def test_a_batch_size_in_the_arithmetic_makes_a_kernel_that_is_refused():
     cell = way(lambda x, s, w: affine(x, s, w) / len(x))
     differs = mismatch(kernel_of(cell), reference(cell, shapes_of(cell, IN, H)))

@@ -45,7 +45,7 @@ class Constant:
 class Call:
     """A pointwise operation of torch; `args` are expressions, or plain Python values.
 
-    `line` is the author's first with this operation.
+    `line` is the author's, the first of those that say the same.
     """
 
     target: Any
@@ -78,7 +78,7 @@ class Pool:
 
     _made: dict[tuple[Any, ...], Expression] = field(default_factory=dict)
     _cuts: dict[tuple[Expression, int, int], Expression] = field(default_factory=dict)
-    _lines: dict[Any, str] = field(default_factory=dict)
+    _lines: dict[tuple[Any, tuple[tuple[str, Any], ...]], str] = field(default_factory=dict)
 
     def leaf(self, buffer: Buffer, start: int, width: int) -> Leaf:
         """Return the leaf that reads these columns."""
@@ -98,9 +98,14 @@ class Pool:
         width: int,
         line: str = "",
     ) -> Expression:
-        """Return an operation on expressions of one width."""
+        """Return an operation on expressions of one width; equal ones of two lines are one.
+
+        Without a `line` it has that of the first with this operation and these options.
+        """
         key = ("call", target, tuple(map(_plain, args)), options, width)
-        line = self._lines.setdefault(target, line)
+        if line:
+            self._lines.setdefault((target, options), line)
+        line = line or self._lines.get((target, options), "")
         return self._made.setdefault(key, Call(target, args, options, width, line))
 
     def cut(self, value: Value, start: int, width: int) -> Value:
@@ -141,7 +146,9 @@ class Pool:
                 self.replaced(arg, table, memo) if isinstance(arg, Expression) else arg
                 for arg in expression.args
             )
-            new = self.call(expression.target, args, expression.options, expression.width)
+            new = self.call(
+                expression.target, args, expression.options, expression.width, expression.line
+            )
         else:
             new = expression
         memo[expression] = new
@@ -164,7 +171,7 @@ class Pool:
             self._shifted(arg, start, width) if isinstance(arg, Expression) else arg
             for arg in piece.args
         )
-        return self.call(piece.target, args, piece.options, width)
+        return self.call(piece.target, args, piece.options, width, piece.line)
 
 
 def _plain(arg: Any) -> Any:
