@@ -7,7 +7,8 @@ RnnbenchError
 │   ├── OptionError      a value that an option does not take
 │   └── StaleError       stored rows were made by other code
 ├── PluginError          an installed plugin that breaks its contract
-├── BuildError           a kernel that cannot be compiled or loaded: another backend runs the cell
+├── UnsupportedError     a step that cannot become a kernel: another backend runs the cell
+├── BuildError           a kernel that cannot be compiled or loaded: likewise
 ├── StoreError           a results folder that is locked, foreign or damaged
 └── SealedError          test data was asked for during a search
 """
@@ -61,6 +62,10 @@ class StaleError(InputError):
 
 class PluginError(RnnbenchError):
     """A plugin breaks its contract."""
+
+
+class UnsupportedError(RnnbenchError):
+    """A step that cannot become a kernel; says what, where and what to write instead."""
 
 
 class BuildError(RnnbenchError):

@@ -74,6 +74,7 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
         },
         "training": suite.training.model_dump(),
         "versions": versions(),
+        "compiler": next((study.compiler for study in plan.studies if study.compiler), None),
         "plugins": _plugins(registry),
         "git": git(Path(__file__).parent),
         "hardware": {**hardware(), "gpus": list(session.gpus)},

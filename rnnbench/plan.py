@@ -163,6 +163,7 @@ def _study(
         flops=_flops(cell, task, matched.hidden),
         mismatch=matched.mismatch,
         backend_reason=chosen.reason,
+        compiler=chosen.compiler,
         cell_source=cell.component.source,
         task_source=task.component.source,
         metric_sources={metric.name: metric.source for metric in task.metrics},

@@ -52,6 +52,7 @@ def made_by(ask: Ask, versions: Mapping[str, str]) -> dict[str, str]:
         "cell": study.cell_source,
         "task": study.task_source,
         **metrics,
+        **({"compiler": study.compiler} if study.compiler else {}),
     }
 
 

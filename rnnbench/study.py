@@ -44,6 +44,7 @@ class Study:
     template   all defaults, the first tuning seed, every metric (trials keep only the first)
     mismatch   relative difference between the size asked for and the size reached
     skipped    why nothing of it is trained; "" where it is
+    compiler   what compiled the kernel, with its flags; "" where there is no kernel
     """
 
     architecture: str
@@ -64,6 +65,7 @@ class Study:
     metric_sources: Mapping[str, str]
     shortest_path: float
     skipped: str = ""
+    compiler: str = ""
 
     def member(self, values: Mapping[str, Value], role: Role, index: int) -> Member:
         """Return the member that trains with these hyperparameters on this seed."""

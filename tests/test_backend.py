@@ -1,16 +1,17 @@
 """How a cell is run: by a kernel where there is one, else by torch's layer, else by the loop."""
 
 import random
+import re
 
 import pytest
 import torch
 from studies import template
 
-from rnnbench.contracts import Cell
+from rnnbench.contracts import Cell, Tensors
 from rnnbench.errors import InputError, PluginError, UnknownNameError
 from rnnbench.initial import orthogonal, uniform, zeros
 from rnnbench.recurrence import Chooser, runner
-from rnnbench.recurrence.backend import system_library
+from rnnbench.recurrence.backend import system_compiler, system_library
 from rnnbench.registry import load_registry
 from rnnbench.training import train
 from rnnbench_cells.gru import GRU
@@ -230,9 +231,9 @@ def system(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "bin").mkdir()
-    system_library.cache_clear()
+    system_compiler.cache_clear()
     yield tmp_path
-    system_library.cache_clear()
+    system_compiler.cache_clear()
 
 
 def failing_compiler(folder):
@@ -289,7 +290,11 @@ def test_what_fails_while_a_kernel_is_made_does_not_stop_the_cell():
 
     backend = chosen(PeepholeLSTM(), library=library)
     assert backend.name == "loop"
-    assert backend.reason == "no kernel, since rnnbench fails to make one: TypeError: a mistake"
+    assert re.fullmatch(
+        r"no kernel, since rnnbench fails to make one: TypeError: a mistake, at "
+        r"test_backend.py:\d+, which is a fault of rnnbench's",
+        backend.reason,
+    )
 
 
 def test_a_chooser_makes_and_checks_a_kernel_once():
@@ -305,6 +310,38 @@ def test_a_chooser_makes_and_checks_a_kernel_once():
     assert len(built) == 2  # the cell's own code, and what all kernels share
     chooser.choose(LSTM(), (2,), 6)
     assert len(built) == 4
+
+
+def test_values_of_numeric_options_build_and_check_nothing_new():
+    made = []
+
+    def counting(source):
+        made.append(source)
+        return system_library()(source)
+
+    chooser = Chooser(library=counting)
+    first = chooser.choose(LSTM(forget_bias=0.0), [2], 7)
+    count = len(made)
+    assert chooser.choose(LSTM(forget_bias=3.0), [2], 7) == first
+    assert (len(made), count) == (2, 2)
+    run = [runner("kernel", LSTM(forget_bias=bias), library=counting) for bias in (0.0, 3.0)]
+    outputs = []
+    for each, bias in zip(run, (0.0, 3.0), strict=True):
+        cell = LSTM()
+        weights = {name: w.draw(torch.Generator()) for name, w in cell.weights(2, 7).items()}
+        weights["forget_bias"] = torch.tensor(bias)
+        state = {name: torch.zeros(3, 7) for name in cell.state(7)}
+        x = torch.ones(4, 3, 2)
+        outputs.append(each(x, Tensors(state), Tensors(weights), None)[0])
+    assert len(made) == 4
+    assert not torch.equal(*outputs)
+
+
+def test_a_kernels_compiler_is_named_and_no_others():
+    assert chosen(GRU(), forced="kernel").compiler == str(system_compiler())
+    assert chosen(GRU()).compiler == str(system_compiler())
+    assert chosen(GRU(), forced="loop").compiler == ""
+    assert chosen(GRU(), device="cuda").compiler == ""
 
 
 @pytest.mark.usefixtures("system")

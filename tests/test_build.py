@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -40,6 +42,15 @@ case "$*" in *kernel.cpp*)
 esac
 exec {compiler} "$@"
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Return a folder that others may enter, as they may not what pytest makes."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name).resolve()
+        path.chmod(0o755)
+        yield path
 
 
 @pytest.fixture
@@ -103,7 +114,8 @@ def test_a_folder_may_be_relative(gone, kept, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", [{"identity": "another machine"}, {"flags": (*build.FLAGS, "-march=x86-64")}]
+    "change",
+    [{"machine": "another"}, {"version": "another"}, {"flags": (*build.FLAGS, "-march=x86-64")}],
 )
 def test_another_machine_or_other_flags_are_another_library(change, compiler, gone, folder):
     library(SOURCE, compiler, folder)
@@ -243,6 +255,17 @@ def test_a_folder_inside_one_of_somebody_else_is_refused(gone, kept):
     given_away(kept.parent.parent)
     with pytest.raises(BuildError, match=f"user 12345 owns {kept.parent.parent}, and you are"):
         library(SOURCE, gone, kept.parent)
+
+
+def test_below_a_folder_that_is_closed_to_others_they_may_have_rights(compiler, tmp_path):
+    for name, mode in (("home", 0o700), (".cache", 0o775), ("app", 0o777)):
+        tmp_path = tmp_path / name
+        tmp_path.mkdir()
+        tmp_path.chmod(mode)
+    assert library(SOURCE, compiler, tmp_path / "kernels").answer() == 42
+    tmp_path.parents[1].chmod(0o750)
+    with pytest.raises(BuildError, match=r"others may write to .*/home/\.cache "):
+        library(SOURCE, compiler, tmp_path / "kernels")
 
 
 def test_a_folder_of_the_user_in_a_sticky_one_is_private(gone, kept):
@@ -410,18 +433,18 @@ def pretended(
 
 
 def test_version_and_meaning_of_the_target_identify_a_compiler(tmp_path):
-    first = pretended(tmp_path).identity
-    assert pretended(tmp_path).identity == first
-    assert first.startswith("mine 1.0\n")
-    assert pretended(tmp_path, version="1.1").identity != first
-    assert pretended(tmp_path, macro="__y__").identity != first
+    first = pretended(tmp_path)
+    assert pretended(tmp_path) == first
+    assert str(first).startswith("mine 1.0 -")
+    assert pretended(tmp_path, version="1.1") != first
+    assert pretended(tmp_path, macro="__y__") != first
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="needs /proc/cpuinfo")
 def test_the_features_of_the_cpu_identify_a_compiler(compiler):
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     features = next(line for line in lines if line.startswith(("flags", "Features")))
-    assert features in compiler.identity.splitlines()
+    assert features in compiler.machine.splitlines()
 
 
 def test_wide_vectors_are_asked_for_where_the_cpu_has_them(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from rnnbench.cli import main
 from rnnbench.cli.building import Building
-from rnnbench.recurrence.backend import system_library
+from rnnbench.recurrence.backend import system_compiler
 
 CELLS = """\
 import random
@@ -321,9 +321,9 @@ def failing_compiler(package, monkeypatch):
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", str(compiler.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(package / "cache"))
-    system_library.cache_clear()
+    system_compiler.cache_clear()
     yield
-    system_library.cache_clear()
+    system_compiler.cache_clear()
 
 
 @pytest.mark.usefixtures("failing_compiler")

@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from rnnbench import Cell, Tensors, zeros
+from rnnbench.errors import UnsupportedError
 from rnnbench.recurrence.backend import system_library
 from rnnbench.recurrence.elementwise import code, number
 from rnnbench.recurrence.kernel import Kernel
-from rnnbench.recurrence.trace import Shapes, UnsupportedError, trace
+from rnnbench.recurrence.trace import Shapes, trace
 
 WIDTH = 21
 """Columns of each function: whole vectors of any size, and a rest."""

@@ -50,12 +50,3 @@ def test_an_expression_with_a_part_replaced_names_the_same_line(pool, x):
     call(pool, x, FLOOR, "cell.py:1")
     replaced = pool.replaced(call(pool, h, FLOOR, "cell.py:2"), {h: g}, {})
     assert (replaced.args, replaced.line) == ((g, 2.0), "cell.py:2")
-
-
-def test_an_operation_without_a_line_names_that_of_the_first_with_its_options(pool, x):
-    g = pool.leaf(Buffer("gates", 0), 0, 4)
-    assert pool.call(DIV, (g, 2.0), FLOOR, 4).line == ""
-    call(pool, x, TRUNC, "cell.py:1")
-    call(pool, x, FLOOR, "cell.py:2")
-    h = pool.leaf(Buffer("state", 0), 0, 4)
-    assert pool.call(DIV, (h, 2.0), FLOOR, 4).line == "cell.py:2"

@@ -1,7 +1,9 @@
 """What a kernel promises besides right numbers: groups, several calls, divergence."""
 
+import resource
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from kernel_cells import (
     LowRank,
     MadeWeights,
     MinimalGated,
+    NoisyProduct,
     OddGates,
     Rotation,
     Timescales,
@@ -39,6 +42,7 @@ from kernel_runs import results as results_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from rnnbench.contracts import Tensors
 from rnnbench.errors import InputError
 from rnnbench.recurrence import reverse
 from rnnbench_cells.gru import GRU
@@ -311,6 +315,39 @@ def test_any_batch_is_right(cell, batch):
     require_right(cell, kernel(cell), given)
     lengths = torch.arange(batch) % 3 + 1
     require_right(cell, kernel(cell), replace(given, lengths=lengths))
+
+
+@pytest.mark.parametrize(("steps", "batch"), [(6, 1), (1, 6), (1, 1)])
+@pytest.mark.parametrize("cell", [LSTM(), NoisyProduct()], ids=lambda cell: cell.name)
+def test_a_dimension_of_size_one_may_have_any_stride(cell, steps, batch):
+    given = drawn(cell, X, H, steps=steps, batch=batch)
+
+    def odd(t):
+        strides = zip(t.shape, t.stride(), strict=True)
+        return t.as_strided(t.shape, [999 if size == 1 else step for size, step in strides])
+
+    given = replace(
+        given,
+        x=odd(given.x),
+        noise=Tensors({name: odd(noise) for name, noise in given.noise.items()}),
+    )
+    require_right(cell, kernel(cell), given)
+
+
+def test_without_enough_memory_a_run_fails_and_the_process_goes_on():
+    cell = LSTM()
+    made = kernel(cell, 1, 2**10)
+    given = drawn(cell, 1, 2**10, steps=1, batch=1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    try:
+        # its packed weights need 16 MiB
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**22, hard))
+        with pytest.raises(MemoryError, match="a kernel got no memory"):
+            by(made)(given)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    require_right(cell, made, given)
 
 
 @pytest.mark.parametrize("cell", SOME, ids=lambda cell: cell.name)

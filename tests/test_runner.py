@@ -105,3 +105,12 @@ def test_runs_that_a_failed_search_leaves_undone_count_as_failed() -> None:
     }
     count = campaign.count
     assert (count.failed, count.done, count.expected) == (2 + 4, 2 + 4, 2 + 4)
+
+
+def test_a_kernel_of_another_compiler_is_stale(tmp_path) -> None:
+    old, new = (replace(study(), compiler=f"g++ {number}") for number in (12, 13))
+    with Store(tmp_path) as store:
+        fill(store, old)
+        assert list(settle((old,), store, VERSIONS).missing()) == []
+        with pytest.raises(StaleError, match="compiler changed"):
+            settle((new,), store, VERSIONS)

@@ -11,9 +11,10 @@ from torch.nn import functional
 from ways import IN, ONE, H, Written, affine, kernel_of, way
 
 from rnnbench import Tensors
-from rnnbench.errors import PluginError
+from rnnbench.errors import PluginError, UnsupportedError
+from rnnbench.options import Option
 from rnnbench.recurrence.backend import shapes_of
-from rnnbench.recurrence.trace import UnsupportedError, trace
+from rnnbench.recurrence.trace import trace
 from rnnbench.recurrence.verify import mismatch, reference
 
 
@@ -357,6 +358,19 @@ def test_what_a_step_returns_is_an_error_where_it_is_wrong(step, said):
         kernel_of(way(step))
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 260
+
+
+def test_a_numeric_option_that_is_read_as_what_was_chosen_is_an_error():
+    class Chosen(Written):
+        inputs, shapes, states = IN, ONE, {"h": H}
+        options = {"leak": Option(0.5), "kind": Option("a", choices=("a", "b"))}
+
+        def step(self, x, s, w):
+            assert self.chosen["kind"] == "b"
+            return {"h": affine(x, s, w) * self.chosen["leak"]}
+
+    with pytest.raises(PluginError, match=r"reads `self.chosen\['leak'\]`.* is read as `w.leak`"):
+        kernel_of(Chosen(kind="b"))
 
 
 @pytest.mark.parametrize("step", HIDDEN.values(), ids=HIDDEN)

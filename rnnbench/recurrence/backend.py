@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
+from pathlib import Path
 from typing import Literal, Protocol
 
 from torch import Tensor
 
 from rnnbench.contracts import Cell, Tensors, TorchLayer
-from rnnbench.errors import BuildError, InputError, UnknownNameError
+from rnnbench.errors import BuildError, InputError, UnknownNameError, UnsupportedError
 from rnnbench.options import Value
-from rnnbench.recurrence.build import cache_folder, find_compiler, library, silently
-from rnnbench.recurrence.kernel import Kernel, Library
+from rnnbench.recurrence.build import Compiler, cache_folder, find_compiler, library, silently
+from rnnbench.recurrence.engine import Library
+from rnnbench.recurrence.kernel import Kernel
 from rnnbench.recurrence.loop import loop
 from rnnbench.recurrence.torch_layer import torch_layer
-from rnnbench.recurrence.trace import Shapes, Traced, UnsupportedError, trace
+from rnnbench.recurrence.trace import Shapes, Traced, trace
 from rnnbench.recurrence.verify import mismatch, reference
 
 Name = Literal["kernel", "torch", "loop"]
@@ -42,10 +46,14 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """How a cell is run, and why that way; both go into result rows."""
+    """How a cell is run, and why that way; all of it goes into result rows.
+
+    compiler  what a kernel was compiled with; "" for other backends
+    """
 
     name: Name
     reason: str
+    compiler: str = ""
 
 
 class Chooser:
@@ -87,10 +95,12 @@ class Chooser:
             raise InputError(f"backend `kernel` cannot run cell `{cell.name}`: {refused}")
         if self.forced == "torch":
             _require_layer(cell)
+        compiler = "" if refused or self._library else str(system_compiler())
         if self.forced is not None:
-            return Backend(self.forced, "asked for")
+            return Backend(self.forced, "asked for", compiler if self.forced == "kernel" else "")
         if not refused:
-            return Backend("kernel", "its step became a kernel that agrees with the loop")
+            why = "its step became a kernel that agrees with the loop"
+            return Backend("kernel", why, compiler)
         layer = _layer(cell)
         if layer is not None:
             return Backend("torch", f"equals torch's {layer.kind}; no kernel, since {refused}")
@@ -98,7 +108,7 @@ class Chooser:
 
     def _refusal(self, cell: Cell, inputs: int, hidden: int) -> str:
         """Return why there is no kernel for a cell at these widths, or nothing if there is."""
-        key = (type(cell), tuple(cell.chosen.items()), inputs, hidden)
+        key = (type(cell), _structure(cell), inputs, hidden)
         if key not in self._refusals:
             try:
                 self._refusals[key] = self._checked(cell, shapes_of(cell, inputs, hidden))
@@ -128,8 +138,10 @@ class Chooser:
         except (UnsupportedError, BuildError):
             raise
         except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
             raise UnsupportedError(
-                f"rnnbench fails to make one: {type(error).__name__}: {error}"
+                f"rnnbench fails to make one: {type(error).__name__}: {error}, at "
+                f"{Path(place.filename).name}:{place.lineno}, which is a fault of rnnbench's"
             ) from error
 
 
@@ -172,7 +184,8 @@ class _Kernels:
         Raises:
             InputError: the cell cannot become a kernel, or there is no compiler.
         """
-        key = (x.shape[-1], *[weight.shape for weight in weights.values()])
+        lead = x.dim() - 3
+        key = (x.shape[-1], *[weight.shape[lead:] for weight in weights.values()])
         if key not in self._known:
             self._known[key] = self._kernel(x, state, weights, noise or Tensors())
         return self._known[key](x, state, weights, lengths, noise)
@@ -182,7 +195,7 @@ class _Kernels:
         try:
             return _kernel(
                 type(self._cell),
-                tuple(self._cell.chosen.items()),
+                _structure(self._cell),
                 x.shape[-1],
                 tuple((name, tensor.shape[-1]) for name, tensor in noise.items()),
                 tuple((name, tensor.shape[-1]) for name, tensor in state.items()),
@@ -195,23 +208,53 @@ class _Kernels:
             ) from error
 
 
-# a worker trains many members of a study one after another, and all have the same kernel
+def _structure(cell: Cell) -> tuple[tuple[str, Value], ...]:
+    """Return the options that shape a step; the numeric ones are values that it is given."""
+    return tuple(
+        (name, value) for name, value in cell.chosen.items() if not cell.options[name].numeric
+    )
+
+
+# a worker trains many members of a study one after another, and all have the same kernel; the
+# studies of a suite at hand at one time are fewer than these
 @lru_cache(maxsize=64)
 def _kernel(
     cell: type[Cell],
-    chosen: tuple[tuple[str, Value], ...],
+    structure: tuple[tuple[str, Value], ...],
     inputs: int,
     noise: tuple[tuple[str, int], ...],
     states: tuple[tuple[str, int], ...],
     weights: tuple[tuple[str, tuple[int, ...]], ...],
     library: Library,
 ) -> Kernel:
-    made = cell(**dict(chosen))
+    made = cell(**dict(structure))
     shapes = Shapes(inputs, dict(noise), dict(states), dict(weights))
     return Kernel(made, trace(made, shapes), library)
 
 
 @cache
+def system_compiler(target: str = "native", command: str | None = None) -> Compiler:
+    """Find the system's compiler, once per process; see `find_compiler`."""
+    return find_compiler(target, command)
+
+
+@dataclass(frozen=True)
+class SystemLibrary:
+    """Compiles with a compiler of the system and keeps the result in a folder."""
+
+    compiler: Compiler
+    folder: Path
+    compiling: Callable[[], None] = field(default=silently, compare=False)
+
+    def __call__(self, source: str) -> ctypes.CDLL:
+        """Load what a source compiles to.
+
+        Raises:
+            BuildError: the source does not compile, or its result cannot be kept safely.
+        """
+        return library(source, self.compiler, self.folder, self.compiling)
+
+
 def system_library(
     target: str = "native", command: str | None = None, compiling: Callable[[], None] = silently
 ) -> Library:
@@ -224,8 +267,7 @@ def system_library(
     Raises:
         BuildError: there is no compiler.
     """
-    compiler, folder = find_compiler(target, command), cache_folder()
-    return lambda source: library(source, compiler, folder, compiling)
+    return SystemLibrary(system_compiler(target, command), cache_folder(), compiling)
 
 
 def shapes_of(cell: Cell, inputs: int, hidden: int) -> Shapes:

@@ -57,12 +57,18 @@ class Compiler:
 
     command     absolute path
     flags       the target's included
-    identity    its version, the CPU it runs on, and what the target means there
+    version     as it says itself
+    machine     the CPU it runs on, and what the target means there
     """
 
     command: str
     flags: tuple[str, ...]
-    identity: str
+    version: str
+    machine: str
+
+    def __str__(self) -> str:
+        """Say what decides the numbers of a kernel, on one line."""
+        return " ".join([self.version, *self.flags])
 
 
 def find_compiler(target: str = "native", command: str | None = None) -> Compiler:
@@ -86,7 +92,7 @@ def find_compiler(target: str = "native", command: str | None = None) -> Compile
     if "__AVX512F__" in meaning:
         # compilers prefer vectors of half the width even where the whole one is there
         flags += ("-mprefer-vector-width=512",)
-    return Compiler(path, flags, "\n".join([version, _cpu(), _digest(meaning.encode())]))
+    return Compiler(path, flags, version, f"{_cpu()}\n{_digest(meaning.encode())}")
 
 
 def cache_folder() -> Path:
@@ -113,13 +119,13 @@ def library(
             put a file there or another folder in its place.
     """
     folder = folder.absolute()
-    key = _digest(repr((source, compiler.flags, compiler.identity)).encode())
+    key = _digest(repr((source, compiler.flags, compiler.version, compiler.machine)).encode())
     try:
         # a link on the way may be changed later, and leads nowhere else once it is followed
         folder = folder.parent.resolve() / folder.name
         _make_private(folder)
         for path in sorted(folder.glob(f"{key}-*.so")):
-            if (loaded := _kept(path)) is not None:
+            if (loaded := _cached(path)) is not None:
                 return loaded
             path.unlink(missing_ok=True)
         _remove_abandoned(folder)
@@ -135,12 +141,15 @@ def _make_private(folder: Path) -> None:
     Raises:
         BuildError: somebody else may write to the folder, or may rename one above it.
     """
+    closed = False
     for place in (*reversed(folder.parents), folder):
         if not place.exists():
             place.mkdir(mode=0o700, exist_ok=True)
         status, above = place.lstat(), place != folder
         name = str(place) if above else "it"
-        fault = _risk(status, name, above=above)
+        fault = "" if closed and above else _risk(status, name, above=above)
+        # nobody else gets below a folder that only its owner may enter
+        closed = closed or (not fault and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
         if not stat.S_ISDIR(status.st_mode):
             fault = f"{name} is a link or a file, not a folder"
         if fault:
@@ -165,7 +174,7 @@ def _risk(status: os.stat_result, name: str = "it", *, above: bool = False) -> s
     return ""
 
 
-def _kept(path: Path) -> ctypes.CDLL | None:
+def _cached(path: Path) -> ctypes.CDLL | None:
     """Load a library from the folder, or return None where it is not what was put there."""
     try:
         status = path.lstat()

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rnnbench.recurrence.trace import UnsupportedError
+from rnnbench.errors import UnsupportedError
 
 
 def number(value: float) -> str:

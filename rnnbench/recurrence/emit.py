@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -16,11 +17,13 @@ from torch._decomp import core_aten_decompositions, get_decompositions
 from torch.func import functionalize, vjp
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from rnnbench.errors import UnsupportedError
 from rnnbench.recurrence.elementwise import code, number
 from rnnbench.recurrence.expressions import Call, Constant, Expression, Leaf
 from rnnbench.recurrence.gradients import Backward, differentiable
-from rnnbench.recurrence.plan import Plan, Segment
-from rnnbench.recurrence.trace import UnsupportedError, line_of, operation
+from rnnbench.recurrence.plan import Plan
+from rnnbench.recurrence.segments import Segment
+from rnnbench.recurrence.trace import line_of, operation
 from rnnbench.recurrence.watch import at
 
 
@@ -47,7 +50,9 @@ def emit(plan: Plan, backward: Backward) -> str:
 
 def engine() -> str:
     """Return the C++ source of what all kernels share."""
-    return _text("segment.hpp") + _text("kernel.cpp")
+    return "".join(
+        _text(name) for name in ("segment.hpp", "products.hpp", "plan.hpp", "kernel.cpp")
+    )
 
 
 def _text(name: str) -> str:
@@ -60,17 +65,19 @@ def spare_rows(segment: Segment) -> int:
 
 
 def _forward(name: str, segment: Segment) -> str:
-    graph = _traced(_function(segment, segment.kept), len(segment.inputs))
-    body, results = _statements(graph, [f"i{k}[j]" for k in range(len(segment.inputs))], kept=False)
-    kept = {segment.inputs.index(leaf): call for call, leaf in segment.kept.items()}
+    graph = _traced(_function(segment, segment.in_place), len(segment.inputs))
+    body, results = _statements(
+        graph, [f"i{k}[j]" for k in range(len(segment.inputs))], written=False
+    )
+    taken = [segment.inputs.index(leaf) for leaf in segment.in_place.values()]
     made = len(segment.outputs)
     pointers = [
-        _Pointer(f"i{k}", _row("in", k), reads=True, writes=k in kept)
+        _Pointer(f"i{k}", _row("in", k), reads=True, writes=k in taken)
         for k in range(len(segment.inputs))
     ]
     pointers += [_Pointer(f"o{k}", _row("out", k), writes=True) for k in range(made)]
     body += [f"o{k}[j] = {result};" for k, result in enumerate(results[:made])]
-    body += [f"i{k}[j] = {result};" for k, result in zip(kept, results[made:], strict=True)]
+    body += [f"i{k}[j] = {result};" for k, result in zip(taken, results[made:], strict=True)]
     return _loop(name, "const Rows* in, const Rows* out", pointers, body, [])
 
 
@@ -96,7 +103,7 @@ def _backward(name: str, segment: Segment, adds: Sequence[bool]) -> str:
     graph = _traced(functionalize(derivative), inputs + len(segment.outputs))
     names = [f"i{k}[j]" for k in range(inputs)]
     names += [f"y{k}[j]" for k in range(len(segment.outputs))]
-    body, results = _statements(graph, names, kept=True)
+    body, results = _statements(graph, names, written=True)
     pointers = [_Pointer(f"i{k}", _row("in", k), reads=True) for k in range(inputs)]
     pointers += [_Pointer(f"y{k}", _row("out", k), reads=True) for k in range(len(segment.outputs))]
     aside = _overlapping(segment)
@@ -136,7 +143,7 @@ def _function(segment: Segment, also: Iterable[Expression]) -> Callable[..., tup
 
     def function(*inputs: Tensor) -> tuple[Tensor, ...]:
         known: dict[Expression, Any] = dict(zip(segment.inputs, inputs, strict=True))
-        marks = {call: segment.inputs.index(leaf) for call, leaf in segment.kept.items()}
+        marks = {call: segment.inputs.index(leaf) for call, leaf in segment.in_place.items()}
         return _values([*segment.expressions, *also], known, marks)
 
     return function
@@ -167,7 +174,7 @@ def _values(
     return tuple(value(expression).to(torch.float32) for expression in expressions)
 
 
-_MARK = "kept in the place of input"
+_MARK = "in the place of input"
 _EXAMPLE = 4
 
 
@@ -176,16 +183,33 @@ def _traced(function: Callable[..., Any], inputs: int) -> fx.GraphModule:
     examples = [torch.rand(_EXAMPLE, generator=draw) for _ in range(inputs)]
     with fx_traceback.preserve_node_meta():
         graph = make_fx(function, decomposition_table=_DECOMPOSITIONS)(*examples)
+    _slopes_of_softplus(graph.graph)
     graph.graph.eliminate_dead_code()
     return graph
 
 
+def _slopes_of_softplus(graph: fx.Graph) -> None:
+    """Read the derivative off the value, 1 - e^-y, as those of sigmoid and tanh are."""
+    aten = torch.ops.aten
+    for node in graph.find_nodes(op="call_function", target=aten.softplus_backward.default):
+        gradient, x, *_ = node.args
+        value = next(user for user in x.users if user.target is aten.softplus.default)
+        with graph.inserting_before(node):
+            made = value
+            for target in (aten.neg, aten.expm1, aten.neg):
+                made = graph.call_function(target.default, (made,))
+                made.meta = node.meta
+            slope = graph.call_function(aten.mul.Tensor, (gradient, made))
+            slope.meta = node.meta
+        node.replace_all_uses_with(slope)
+
+
 def _statements(
-    graph: fx.GraphModule, inputs: Sequence[str], *, kept: bool
+    graph: fx.GraphModule, inputs: Sequence[str], *, written: bool
 ) -> tuple[list[str], list[str]]:
     """Return a pointwise graph as C++ statements and the names of its results.
 
-    kept  whether marked values stand in the place of an input already
+    written  whether marked values stand in the place of an input already
     """
     names: dict[fx.Node, str] = {}
     known: dict[str, str] = {}
@@ -197,7 +221,7 @@ def _statements(
         elif node.op == "get_attr":
             names[node] = number(float(getattr(graph, str(node.target)).flatten()[0]))
         elif node.op == "call_function":
-            place = node.meta.get("custom", {}).get(_MARK) if kept else None
+            place = node.meta.get("custom", {}).get(_MARK) if written else None
             text = inputs[place] if place is not None else _expression(node, names)
             if text not in known:
                 known[text] = text
@@ -215,12 +239,12 @@ def _statements(
 
 def _needed(made: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
     """Return the statements that results depend on."""
-    needed, kept = set(wanted), []
+    needed, left = set(wanted), []
     for name, statement in reversed(list(made.items())):
         if name in needed:
-            kept.append(statement)
+            left.append(statement)
             needed.update(re.findall(r"\bv\d+\b", statement))
-    return kept[::-1]
+    return left[::-1]
 
 
 _FILLS = {
@@ -309,13 +333,13 @@ def _loop(
     return "\n".join(lines)
 
 
-_KEPT_WHOLE = (
+_TAKEN_APART = (
     "addcdiv", "addcmul", "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
     "hardtanh", "huber_loss", "leaky_relu", "lerp", "log_sigmoid", "logaddexp", "logit", "mish",
     "nan_to_num", "prelu", "relu6", "rsub", "selu", "sigmoid_backward", "silu", "sinc", "softplus",
     "square", "tanh_backward", "threshold", "xlogy",
 )  # fmt: skip
-"""Operations that torch's core set does not take apart, though it can."""
+"""Pointwise operations that torch has rules for taking apart, beside those of its core set."""
 
 
 def _decompositions() -> dict[Any, Any]:
@@ -323,14 +347,23 @@ def _decompositions() -> dict[Any, Any]:
     aten = torch.ops.aten
     packets = [
         getattr(aten, name + ending)
-        for name in _KEPT_WHOLE
+        for name in _TAKEN_APART
         for ending in ("", "_forward", "_backward")
         if hasattr(aten, name + ending)
     ]
     rules = {**core_aten_decompositions(), **get_decompositions(packets)}
     # taken apart, it would turn NaN into zero
     del rules[aten.softshrink.default]
+    # at their defaults they have rules of their own
+    for whole in (aten.softplus.default, aten.softplus_backward.default):
+        rules[whole] = partial(_unless_softplus, rules[whole])
     return rules
+
+
+def _unless_softplus(apart: Callable[..., Tensor], *args: Any) -> Any:
+    """Take softplus or its derivative apart, unless beta and threshold are the usual ones."""
+    beta_threshold = [arg for arg in args if not isinstance(arg, Tensor)]
+    return NotImplemented if beta_threshold in ([], [1], [1, 20]) else apart(*args)
 
 
 _DECOMPOSITIONS = _decompositions()

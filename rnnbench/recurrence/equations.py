@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from rnnbench.errors import UnsupportedError
 from rnnbench.recurrence.expressions import Buffer, Call, Expression, Leaf, Pool, Value, width
 from rnnbench.recurrence.moves import MOVES, Layout, read, runs
 from rnnbench.recurrence.operands import Operands, Prelude, View
-from rnnbench.recurrence.trace import Shapes, Traced, UnsupportedError, line_of, operation
+from rnnbench.recurrence.trace import Shapes, Traced, line_of, operation
 from rnnbench.recurrence.watch import at
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
@@ -67,6 +68,18 @@ def parts(expression: Expression) -> tuple[Expression, ...]:
     return tuple(arg for arg in expression.args if isinstance(arg, Expression))
 
 
+def walk(expressions: Iterable[Expression]) -> Iterator[Expression]:
+    """Yield expressions and all their parts, each once, in the order of their first use."""
+    seen: set[Expression] = set()
+    stack = list(expressions)[::-1]
+    while stack:
+        expression = stack.pop()
+        if expression not in seen:
+            seen.add(expression)
+            yield expression
+            stack.extend(reversed(parts(expression)))
+
+
 def width(value: Value) -> int:
     """Count a value's columns."""
     return sum(piece.width for piece in value)
@@ -78,7 +91,6 @@ class Pool:
 
     _made: dict[tuple[Any, ...], Expression] = field(default_factory=dict)
     _cuts: dict[tuple[Expression, int, int], Expression] = field(default_factory=dict)
-    _lines: dict[tuple[Any, tuple[tuple[str, Any], ...]], str] = field(default_factory=dict)
 
     def leaf(self, buffer: Buffer, start: int, width: int) -> Leaf:
         """Return the leaf that reads these columns."""
@@ -98,14 +110,8 @@ class Pool:
         width: int,
         line: str = "",
     ) -> Expression:
-        """Return an operation on expressions of one width; equal ones of two lines are one.
-
-        Without a `line` it has that of the first with this operation and these options.
-        """
+        """Return an operation on expressions of one width; equal ones of two lines are one."""
         key = ("call", target, tuple(map(_plain, args)), options, width)
-        if line:
-            self._lines.setdefault((target, options), line)
-        line = line or self._lines.get((target, options), "")
         return self._made.setdefault(key, Call(target, args, options, width, line))
 
     def cut(self, value: Value, start: int, width: int) -> Value:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnnbench.recurrence.expressions import Buffer, Leaf
-from rnnbench.recurrence.plan import Plan, Segment
+from rnnbench.recurrence.plan import Plan
+from rnnbench.recurrence.segments import Segment
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Return:
     """Gradients of a level's columns, times transposed weights, to what the columns came from.
 
     `blocks` are (block, source) numbers in the plan; `adds` whether the target holds a part.
+    Levels count from 0.
     """
 
     level: int

@@ -1,222 +1,24 @@
 // A cell over a sequence, forward and backward, for any batch and length.
 //
 // This is the same for all cells and built once. What is multiplied with what, how wide it is and
-// where it stands comes in as numbers (numbers.py writes them, `Plan` reads them); the loops over
-// elements between the products come in as the table of code that a cell's own library holds.
-// rnnbench puts segment.hpp in front of this text.
+// where it stands comes in as a plan (plan.hpp); the loops over elements between the products come
+// in as the table of code that a cell's own library holds (segment.hpp says what it looks like).
+// rnnbench puts segment.hpp, products.hpp and plan.hpp in front of this text.
 //
 // Tensors are row-major float32: inputs [members, steps, rows, width], weights with a leading
-// member dimension. A member's arithmetic never depends on how many members there are.
+// member dimension. A row is a sequence of the batch. A member's arithmetic never depends on how
+// many members there are.
 
-#include <algorithm>
 #include <cstdlib>
 #include <memory>
-#include <vector>
+#include <new>
 
 namespace {
 
-// ---------------------------------------------------------------------------------------------
-// Matrix products. The right side is packed into panels of PANEL columns, so that the innermost
-// loop reads it in order; a tile of the result stays in registers until it is complete.
-
-constexpr int PANEL = LANES * VECTORS;
-typedef float Vector __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-
-// The left side of a product: entry (m, k) stands at from[m * row + k * column], k < depth.
-struct Left { const float* from; long row, column, depth; };
-
-long panels_of(long width) { return (width + PANEL - 1) / PANEL; }
-
-template <int ROWS, int COLUMNS>
-inline __attribute__((always_inline)) void tile(
-    const Left* lefts, int count, long first, const float* panel, const float* start, float* to,
-    long stride, long width, bool add) {
-  Vector sums[ROWS][COLUMNS];
-  for (int v = 0; v < COLUMNS; v++) {
-    const Vector begin = start ? *(const Vector*)(start + LANES * v) : Vector{};
-    for (int m = 0; m < ROWS; m++) sums[m][v] = begin;
-  }
-  for (int s = 0; s < count; s++) {
-    const Left left = lefts[s];
-    const float* a = left.from + first * left.row;
-    for (long k = 0; k < left.depth; k++, a += left.column, panel += PANEL) {
-      Vector b[COLUMNS];
-#pragma GCC unroll 8
-      for (int v = 0; v < COLUMNS; v++) b[v] = *(const Vector*)(panel + LANES * v);
-#pragma GCC unroll 8
-      for (int m = 0; m < ROWS; m++) {
-        const float value = a[m * left.row];
-#pragma GCC unroll 8
-        for (int v = 0; v < COLUMNS; v++) sums[m][v] += value * b[v];
-      }
-    }
-  }
-  for (int m = 0; m < ROWS; m++) {
-    float* row = to + m * stride;
-    for (int v = 0; v < COLUMNS; v++) {
-      const long left = width - LANES * v;
-      if (left >= LANES) {
-        Vector* at = (Vector*)(row + LANES * v);
-        *at = add ? *at + sums[m][v] : sums[m][v];
-      } else if (left > 0) {
-        Lanes sum, before;
-        std::memcpy(sum.at, &sums[m][v], sizeof sum.at);
-        if (add) {
-          load(before, row + LANES * v, left);
-          for (int j = 0; j < LANES; j++) sum.at[j] += before.at[j];
-        }
-        store(row + LANES * v, sum, left);
-      }
-    }
-  }
-}
-
-template <int COLUMNS>
-void rows_of(
-    long rows, const Left* lefts, int count, const float* panel, const float* start, float* to,
-    long stride, long width, bool add) {
-  long m = 0;
-  for (; m + 6 <= rows; m += 6)
-    tile<6, COLUMNS>(lefts, count, m, panel, start, to + m * stride, stride, width, add);
-  for (; m + 4 <= rows; m += 4)
-    tile<4, COLUMNS>(lefts, count, m, panel, start, to + m * stride, stride, width, add);
-  for (; m + 2 <= rows; m += 2)
-    tile<2, COLUMNS>(lefts, count, m, panel, start, to + m * stride, stride, width, add);
-  for (; m < rows; m++)
-    tile<1, COLUMNS>(lefts, count, m, panel, start, to + m * stride, stride, width, add);
-}
-
-// to[m, n] (+)= start[n] + Σ over lefts of left[m, :] · panels[:, n]; the depths of the lefts
-// follow each other in the panels. `start` is whole panels long, or null for zeros.
-void multiply(
-    long rows, long width, const Left* lefts, int count, const float* panels, const float* start,
-    float* to, long stride, bool add) {
-  long depth = 0;
-  for (int s = 0; s < count; s++) depth += lefts[s].depth;
-  for (long n = 0; n < width; n += PANEL) {
-    const long columns = std::min<long>(PANEL, width - n);
-    const float* panel = panels + n * depth;
-    const float* begin = start ? start + n : nullptr;
-    if (VECTORS > 3 && columns > 3 * LANES)
-      rows_of<(VECTORS > 3 ? 4 : 1)>(rows, lefts, count, panel, begin, to + n, stride, columns, add);
-    else if (VECTORS > 2 && columns > 2 * LANES)
-      rows_of<(VECTORS > 2 ? 3 : 1)>(rows, lefts, count, panel, begin, to + n, stride, columns, add);
-    else if (columns > LANES)
-      rows_of<2>(rows, lefts, count, panel, begin, to + n, stride, columns, add);
-    else
-      rows_of<1>(rows, lefts, count, panel, begin, to + n, stride, columns, add);
-  }
-}
-
-// Add a matrix [depth, width], entry (k, n) at from[k * row + n * column], to panels of `total`
-// rows, from row `first` and column `start` on.
-void pack(
-    long depth, long width, const float* from, long row, long column, float* panels, long total,
-    long first, long start) {
-  for (long n = 0; n < width; n++) {
-    float* to = panels + (start + n) / PANEL * PANEL * total + first * PANEL + (start + n) % PANEL;
-    for (long k = 0; k < depth; k++) to[k * PANEL] += from[k * row + n * column];
-  }
-}
-
-// Copy rows [depth, width] into panels of `depth` rows; the last panel is filled up with zeros.
-void pack_rows(long depth, long width, const float* from, long stride, float* panels) {
-  for (long n = 0; n < width; n += PANEL) {
-    const long columns = std::min<long>(PANEL, width - n);
-    float* to = panels + n * depth;
-    if (columns == PANEL)
-      for (long k = 0; k < depth; k++) std::memcpy(to + k * PANEL, from + k * stride + n, PANEL * 4);
-    else
-      for (long k = 0; k < depth; k++) {
-        std::memcpy(to + k * PANEL, from + k * stride + n, columns * 4);
-        std::memset(to + k * PANEL + columns, 0, (PANEL - columns) * 4);
-      }
-  }
-}
-
-// ---------------------------------------------------------------------------------------------
-// The plan of a step, as numbers.
-
-struct Place { int64_t buffer, start; };
-struct View { int64_t root, offset, row, column; };
-struct Term { int64_t start, width; View weight; };
-struct Source { Place data; int64_t width; std::vector<Term> terms; };
-struct Block { int64_t level, start, width, depth; std::vector<Source> sources; };
-struct Bias { int64_t level, start, width; View vector; };
-struct Row { int64_t width; View vector; };
-struct Segment { int64_t stage, width, spare; std::vector<Place> in, out, to; };
-struct Through { int64_t block, source; };
-struct Return { int64_t level; Place target; int64_t width, adds, depth; std::vector<Through> blocks; };
-
-struct Reader {
-  const int64_t* next;
-  int64_t number() { return *next++; }
-  Place place() { Place p; p.buffer = number(); p.start = number(); return p; }
-  View view() { View v; v.root = number(); v.offset = number(); v.row = number(); v.column = number(); return v; }
-  template <class F> void each(F read) { for (int64_t n = number(); n > 0; n--) read(); }
-};
-
-// Buffers are numbered: inputs, states before the step, states after it, levels of gates,
-// extras, vectors.
-struct Plan {
-  std::vector<int64_t> inputs, states, levels, extras;
-  std::vector<Row> vectors;
-  std::vector<Block> blocks;
-  std::vector<Bias> biases;
-  std::vector<Segment> segments;
-  std::vector<Return> returns;
-  std::vector<int64_t> zeroed;
-  int64_t output, old_state, new_state, gates, extra, vector, buffers;
-  const Code* code;
-
-  Plan(const int64_t* numbers, const Code* code) : code(code) {
-    Reader r{numbers};
-    r.each([&] { inputs.push_back(r.number()); });
-    r.each([&] { states.push_back(r.number()); });
-    output = r.number();
-    r.each([&] { levels.push_back(r.number()); });
-    r.each([&] { extras.push_back(r.number()); });
-    r.each([&] { Row v; v.width = r.number(); v.vector = r.view(); vectors.push_back(v); });
-    r.each([&] {
-      Block b; b.level = r.number(); b.start = r.number(); b.width = r.number(); b.depth = 0;
-      r.each([&] {
-        Source s; s.data = r.place(); s.width = r.number();
-        r.each([&] { Term t; t.start = r.number(); t.width = r.number(); t.weight = r.view(); s.terms.push_back(t); });
-        b.depth += s.width;
-        b.sources.push_back(s);
-      });
-      blocks.push_back(b);
-    });
-    r.each([&] {
-      Bias b; b.level = r.number(); b.start = r.number(); b.width = r.number(); b.vector = r.view();
-      biases.push_back(b);
-    });
-    r.each([&] {
-      Segment s; s.stage = r.number(); s.width = r.number(); s.spare = r.number();
-      r.each([&] { s.in.push_back(r.place()); });
-      r.each([&] { s.out.push_back(r.place()); });
-      r.each([&] { s.to.push_back(r.place()); });
-      segments.push_back(s);
-    });
-    r.each([&] {
-      Return t; t.level = r.number(); t.target = r.place(); t.width = r.number(); t.adds = r.number(); t.depth = 0;
-      r.each([&] { Through b; b.block = r.number(); b.source = r.number(); t.depth += blocks[b.block].width; t.blocks.push_back(b); });
-      returns.push_back(t);
-    });
-    r.each([&] { zeroed.push_back(r.number()); });
-    old_state = inputs.size();
-    new_state = old_state + states.size();
-    gates = new_state + states.size();
-    extra = gates + levels.size();
-    vector = extra + extras.size();
-    buffers = vector + vectors.size();
-  }
-};
-
-// What one call works on. `kept` says whether all steps are kept for a backward pass; without it
-// there are two rows of steps for states other than the output, and one for all else.
+// What one call works on. `history` says whether all steps are kept for a backward pass; without
+// it there are two rows of steps for states other than the output, and one for all else.
 struct Call {
-  int64_t members, steps, rows, kept, needs_dx, has_dy;
+  int64_t members, steps, rows, history;
   const int64_t* lengths;        // [members, rows], descending; null: all as long as `steps`
   float* const* inputs;          // each [members, steps, rows, width], strides below
   const int64_t* input_strides;  // member, step, row of each input
@@ -235,6 +37,7 @@ class Scratch {
   float* take(long count) {
     const size_t bytes = (size_t)(std::max<long>(count, 1) * 4 + 63) / 64 * 64;
     held_.emplace_back((float*)std::aligned_alloc(64, bytes));
+    if (!held_.back()) throw std::bad_alloc();
     return held_.back().get();
   }
   float* zeros(long count) { float* p = take(count); std::memset(p, 0, count * 4); return p; }
@@ -252,9 +55,13 @@ class Member {
     long across = 0;
     for (int64_t width : plan.levels) across += width;
     for (int64_t width : plan.extras) across += width;
-    float* work = call.work + member * (call.kept ? call.steps : 1) * call.rows * across;
-    for (int64_t width : plan.levels) { work_.push_back(work); work += (call.kept ? call.steps : 1) * call.rows * width; }
-    for (int64_t width : plan.extras) { work_.push_back(work); work += (call.kept ? call.steps : 1) * call.rows * width; }
+    const long periods = call.history ? call.steps : 1;
+    float* work = call.work + member * periods * call.rows * across;
+    for (const Numbers* widths : {&plan.levels, &plan.extras})
+      for (int64_t width : *widths) {
+        work_.push_back(work);
+        work += periods * call.rows * width;
+      }
     for (size_t v = 0; v < plan.vectors.size(); v++) {
       const Row& row = plan.vectors[v];
       float* to = scratch_.take(row.width);
@@ -287,7 +94,7 @@ class Member {
       now_[plan_.old_state + s] = {state(s, step), width};
       now_[plan_.new_state + s] = {state(s, step + 1), width};
     }
-    const long at = call_.kept ? step : 0;
+    const long at = call_.history ? step : 0;
     for (size_t l = 0; l < plan_.levels.size(); l++)
       now_[plan_.gates + l] = {work_[l] + at * call_.rows * plan_.levels[l], (long)plan_.levels[l]};
     for (size_t e = 0; e < plan_.extras.size(); e++)
@@ -296,7 +103,7 @@ class Member {
   }
 
   float* state(long s, long step) const {
-    const bool all = call_.kept || s == plan_.output;
+    const bool all = call_.history || s == plan_.output;
     const long steps = all ? call_.steps + 1 : 2;
     return call_.states[s] + (member_ * steps + (all ? step : step % 2)) * call_.rows * plan_.states[s];
   }
@@ -400,11 +207,15 @@ struct Sum {
   }
 };
 
+// Gradients of weights are products over steps: of so many rows at once that packing them pays,
+// and so few that they stay in the cache.
+constexpr long AT_ONCE = 256;
+
 class BackwardPass : Member {
  public:
   BackwardPass(const Plan& plan, const Call& call, long member)
       : Member(plan, call, member), gradient_(plan.buffers),
-        together_(std::max<long>(1, 256 / std::max<long>(1, call.rows))) {
+        together_(std::max<long>(1, AT_ONCE / std::max<long>(1, call.rows))) {
     for (const Return& item : plan.returns) {
       float* panels = scratch_.zeros(panels_of(item.width) * PANEL * item.depth);
       long row = 0;
@@ -438,10 +249,11 @@ class BackwardPass : Member {
       dvectors_.push_back({scratch_.zeros(width), scratch_.zeros(width), width});
       gradient_[plan.vector + v] = {dvectors_[v].recent, 0};
     }
-    for (const Segment& segment : plan.segments) spare = std::max<long>(spare, segment.spare * segment.width);
+    for (const Segment& segment : plan.segments)
+      spare = std::max<long>(spare, segment.spare * segment.width);
     spare_ = scratch_.take(spare);
     // where nobody asks for dx, the segments' share of it goes nowhere
-    nowhere_ = scratch_.zeros(call.needs_dx ? 0 : call.rows * plan.inputs[0]);
+    nowhere_ = scratch_.zeros(call.dx ? 0 : call.rows * plan.inputs[0]);
   }
 
   void run() {
@@ -474,9 +286,9 @@ class BackwardPass : Member {
     }
     const long inputs = plan_.inputs[0];
     gradient_[0] = {
-        call_.needs_dx ? call_.dx + (member_ * call_.steps + step) * call_.rows * inputs : nowhere_,
+        call_.dx ? call_.dx + (member_ * call_.steps + step) * call_.rows * inputs : nowhere_,
         inputs};
-    if (call_.has_dy) {
+    if (call_.dy) {
       const long count = rows * plan_.states[plan_.output];
       const float* __restrict dy =
           call_.dy + (member_ * call_.steps + step) * call_.rows * plan_.states[plan_.output];
@@ -557,7 +369,7 @@ class BackwardPass : Member {
       dbiases_[l].settle();
     }
     for (Sum& sum : dvectors_) sum.settle();
-    if (call_.needs_dx)
+    if (call_.dx)
       for (size_t r = 0; r < plan_.returns.size(); r++) {
         const Return& item = plan_.returns[r];
         if (item.target.buffer != 0) continue;
@@ -577,13 +389,15 @@ class BackwardPass : Member {
           if (float* to = droot(term.weight))
             for (long k = 0; k < source.width; k++)
               for (long n = 0; n < term.width; n++)
-                to[k * term.weight.row + n * term.weight.column] += from[k * block.width + term.start + n];
+                to[k * term.weight.row + n * term.weight.column] +=
+                    from[k * block.width + term.start + n];
         from += source.width * block.width;
       }
     }
     for (const Bias& bias : plan_.biases)
       if (float* to = droot(bias.vector))
-        for (long j = 0; j < bias.width; j++) to[j * bias.vector.column] += dbiases_[bias.level].total[bias.start + j];
+        for (long j = 0; j < bias.width; j++)
+          to[j * bias.vector.column] += dbiases_[bias.level].total[bias.start + j];
     for (size_t v = 0; v < plan_.vectors.size(); v++)
       if (float* to = droot(plan_.vectors[v].vector))
         for (long j = 0; j < plan_.vectors[v].width; j++)
@@ -604,6 +418,19 @@ class BackwardPass : Member {
   std::vector<Left> lefts_;
 };
 
+// Runs a pass of every member; returns whether there was not enough memory.
+template <class Pass>
+int64_t run(const void* plan, const void* call) {
+  const Call& given = *(const Call*)call;
+  try {
+    for (long member = 0; member < given.members; member++)
+      Pass(*(const Plan*)plan, given, member).run();
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 #define PUBLIC extern "C" __attribute__((visibility("default")))
@@ -612,13 +439,9 @@ PUBLIC void* rnnbench_prepare(const int64_t* numbers, const void* code) {
   return new Plan(numbers, (const Code*)code);
 }
 PUBLIC void rnnbench_release(void* plan) { delete (Plan*)plan; }
-PUBLIC void rnnbench_forward(const void* plan, const void* call) {
-  const Call& given = *(const Call*)call;
-  for (long member = 0; member < given.members; member++)
-    ForwardPass(*(const Plan*)plan, given, member).run();
+PUBLIC int64_t rnnbench_forward(const void* plan, const void* call) {
+  return run<ForwardPass>(plan, call);
 }
-PUBLIC void rnnbench_backward(const void* plan, const void* call) {
-  const Call& given = *(const Call*)call;
-  for (long member = 0; member < given.members; member++)
-    BackwardPass(*(const Plan*)plan, given, member).run();
+PUBLIC int64_t rnnbench_backward(const void* plan, const void* call) {
+  return run<BackwardPass>(plan, call);
 }

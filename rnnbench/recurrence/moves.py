@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 MOVES = frozenset({
-    "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "expand", "permute", "transpose",
-    "t", "clone", "alias", "lift_fresh_copy", "contiguous", "slice", "select", "unbind", "split",
-    "split_with_sizes", "chunk", "unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk", "cat",
-    "stack", "repeat", "roll", "flip", "index", "index_select", "slice_scatter", "select_scatter",
+    "view", "_unsafe_view", "unsqueeze", "squeeze", "expand", "permute", "transpose", "t", "clone",
+    "alias", "lift_fresh_copy", "slice", "select", "unbind", "split", "split_with_sizes",
+    "unsafe_split", "unsafe_split_with_sizes", "cat", "stack", "repeat", "roll", "flip", "index",
+    "index_select", "slice_scatter", "select_scatter",
 })  # fmt: skip
 """Operations of torch that move numbers and change none."""
 

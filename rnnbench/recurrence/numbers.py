@@ -1,4 +1,4 @@
-"""A plan as the numbers that `Plan` in kernel.cpp reads, in its order."""
+"""A plan as the numbers that `Plan` in plan.hpp reads, in its order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rnnbench.recurrence.emit import spare_rows
 from rnnbench.recurrence.expressions import Buffer, Leaf
 from rnnbench.recurrence.gradients import Backward, differentiable
 from rnnbench.recurrence.operands import View
-from rnnbench.recurrence.plan import Block, Plan, Segment
+from rnnbench.recurrence.plan import Block, Plan
+from rnnbench.recurrence.segments import Segment
 
 
 def numbers(plan: Plan, backward: Backward, output: int) -> list[int]:
@@ -94,7 +95,7 @@ def _segment(segment: Segment, places: _Places) -> list[int]:
 
 
 def _view(view: View) -> list[int]:
-    return [view.root, view.offset, view.rows, view.columns]
+    return [view.root, view.offset, view.row_stride, view.column_stride]
 
 
 def _counted(items: Iterable[Iterable[int]]) -> Iterator[int]:

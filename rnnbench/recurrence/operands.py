@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from rnnbench.errors import UnsupportedError
 from rnnbench.recurrence.moves import Layout
-from rnnbench.recurrence.trace import Traced, UnsupportedError, line_of, operation
+from rnnbench.recurrence.trace import Traced, line_of, operation
 from rnnbench.recurrence.watch import at
 
 
 @dataclass(frozen=True)
 class View:
-    """Numbers of a root tensor: entry (i, j) stands at `offset + i · rows + j · columns`.
+    """Numbers of a root tensor: entry (i, j) is at `offset + i · row_stride + j · column_stride`.
 
     A slice, a transpose or a gate's block of a weight is a view: the kernel reads it in place,
     and adds its gradient in place.
@@ -24,21 +25,21 @@ class View:
 
     root: int
     offset: int
-    rows: int
-    columns: int
+    row_stride: int
+    column_stride: int
 
     def at(self, row: int, column: int) -> View:
         """Return the view that begins at this entry."""
         return View(
             self.root,
-            self.offset + row * self.rows + column * self.columns,
-            self.rows,
-            self.columns,
+            self.offset + row * self.row_stride + column * self.column_stride,
+            self.row_stride,
+            self.column_stride,
         )
 
     def turned(self) -> View:
         """Return the transpose."""
-        return View(self.root, self.offset, self.columns, self.rows)
+        return View(self.root, self.offset, self.column_stride, self.row_stride)
 
 
 class Operands:

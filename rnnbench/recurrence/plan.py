@@ -5,19 +5,30 @@ is how many products deep it lies: a product of x or of an old state is level 1,
 something computed from level 1 is level 2. The columns of a level stand side by side in one
 buffer, so that one matrix product fills many of them. A *segment* is a loop over elements; the
 segments of stage s run after the products of level s.
+
+The GRU whose reset gate comes before the product shows all of it:
+
+    r, z = σ(x @ W_rz + h @ U_rz + b_rz)           level 1: [r | z], a block with sources x and h
+    g    = tanh(x @ W_g + (r ∘ h) @ U_g + b_g)     level 2: [g], since r ∘ h comes from level 1
+    h'   = (1 − z) ∘ g + z ∘ h
+
+    products of level 1 → segment of stage 1, writes r ∘ h to an extra
+    products of level 2 → segment of stage 2, writes h' to the new state
+
+The numbers of levels are counted from 0 where they are stored.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from rnnbench.recurrence.equations import Equations
-from rnnbench.recurrence.expressions import Buffer, Call, Expression, Leaf, Pool, parts
+from rnnbench.recurrence.expressions import Buffer, Call, Expression, Leaf, Pool, parts, walk
 from rnnbench.recurrence.operands import Prelude, View
+from rnnbench.recurrence.segments import Segment, in_place
 from rnnbench.recurrence.trace import Shapes
 
 
@@ -59,27 +70,10 @@ class Bias:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A loop over `width` columns that fills `outputs` from `inputs`.
-
-    stage  how many levels of products come before it
-    kept   values that take the place of an input once they are computed, so that the backward
-           pass need not compute them again: the sigmoid of a gate stands where the gate stood
-    """
-
-    stage: int
-    width: int
-    outputs: tuple[Leaf, ...]
-    expressions: tuple[Expression, ...]
-    inputs: tuple[Leaf, ...]
-    kept: Mapping[Call, Leaf]
-
-
-@dataclass(frozen=True)
 class Plan:
     """One step of a cell at fixed widths, in the order in which it is computed.
 
-    levels   the width of each level's columns, level 1 first
+    levels   the width of each level's columns
     extras   the width of each intermediate value that a product reads
     vectors  rows of weights that segments read, with their widths
     """
@@ -125,7 +119,7 @@ class _Planner:
         gates, levels = self._layout(places)
         blocks, biases = self._blocks(places, gates)
         multiplied = {source.data for block in blocks for source in block.sources}
-        segments = self._segments(outputs, extras, gates, multiplied)
+        segments = in_place(self._segments(outputs, extras, gates), multiplied)
         widths: dict[int, int] = {}
         for segment in segments:
             for leaf in segment.inputs:
@@ -158,7 +152,9 @@ class _Planner:
             args = tuple(
                 self._plan(arg) if isinstance(arg, Expression) else arg for arg in expression.args
             )
-            planned = self._pool.call(expression.target, args, expression.options, expression.width)
+            planned = self._pool.call(
+                expression.target, args, expression.options, expression.width, expression.line
+            )
         else:
             planned = expression
         self._planned[expression] = planned
@@ -326,7 +322,6 @@ class _Planner:
         outputs: dict[Leaf, Expression],
         extras: list[Expression],
         gates: dict[Expression, Leaf],
-        multiplied: set[Leaf],
     ) -> tuple[Segment, ...]:
         made = dict(outputs)
         for index, extra in enumerate(extras):
@@ -344,9 +339,9 @@ class _Planner:
             memo: dict[Expression, Expression] = {}
             leaves = tuple(groups[stage, width])
             expressions = tuple(self._pool.replaced(made[leaf], table, memo) for leaf in leaves)
-            inputs = tuple(_leaves(expressions))
-            segments.append(Segment(stage, width, leaves, expressions, inputs, {}))
-        return _keeping(segments, multiplied)
+            inputs = tuple(one for one in walk(expressions) if isinstance(one, Leaf))
+            segments.append(Segment(stage, width, leaves, expressions, inputs))
+        return tuple(segments)
 
 
 def _uses(equations: Equations) -> Counter[Expression]:
@@ -368,82 +363,6 @@ def _uses(equations: Equations) -> Counter[Expression]:
         for piece in value:
             visit(piece)
     return uses
-
-
-def _leaves(expressions: tuple[Expression, ...]) -> Iterator[Leaf]:
-    """Yield the leaves that expressions read, each once, in the order of their first use."""
-    seen: set[Expression] = set()
-    stack = list(reversed(expressions))
-    while stack:
-        expression = stack.pop()
-        if expression in seen:
-            continue
-        seen.add(expression)
-        if isinstance(expression, Leaf):
-            yield expression
-        stack.extend(reversed(parts(expression)))
-
-
-_DEAR = (torch.ops.aten.sigmoid.default, torch.ops.aten.tanh.default)
-
-
-def _keeping(segments: list[Segment], multiplied: set[Leaf]) -> tuple[Segment, ...]:
-    """Return segments that keep what is dear to compute in the place of a gate read only for it.
-
-    The gate must be a plain addend of the argument: then its value is not needed again.
-    """
-    readers: Counter[Expression] = Counter()
-    for segment in segments:
-        readers.update(_reads(segment.expressions))
-    made = []
-    for segment in segments:
-        kept: dict[Call, Leaf] = {}
-        for call in _calls(segment.expressions):
-            if call.target in _DEAR:
-                free = (
-                    leaf
-                    for leaf in _addends(call.args[0], readers)
-                    if leaf.buffer.kind == "gates" and leaf not in multiplied
-                )
-                if (place := next(free, None)) is not None:
-                    kept[call] = place
-        made.append(replace(segment, kept=kept))
-    return tuple(made)
-
-
-def _calls(expressions: tuple[Expression, ...]) -> Iterator[Call]:
-    """Yield each operation once."""
-    seen: set[Expression] = set()
-    stack = list(expressions)
-    while stack:
-        expression = stack.pop()
-        if isinstance(expression, Call) and expression not in seen:
-            seen.add(expression)
-            yield expression
-            stack.extend(parts(expression))
-
-
-def _reads(expressions: tuple[Expression, ...]) -> Counter[Expression]:
-    """Count how many operations and results read each expression."""
-    reads = Counter(expressions)
-    for call in _calls(expressions):
-        reads.update(parts(call))
-    return reads
-
-
-def _addends(expression: Expression, readers: Counter[Expression]) -> Iterator[Leaf]:
-    """Yield the leaves that a sum adds, itself if it is one, that nothing else reads."""
-    if readers[expression] != 1:
-        return
-    if isinstance(expression, Leaf):
-        yield expression
-    elif (
-        isinstance(expression, Call)
-        and expression.target is torch.ops.aten.add.Tensor
-        and not expression.options
-    ):
-        for part in parts(expression):
-            yield from _addends(part, readers)
 
 
 def _order(leaf: Leaf) -> tuple[int, int]:

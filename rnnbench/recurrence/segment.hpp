@@ -168,6 +168,19 @@ inline float tanh_(float x) {  // Cephes tanhf
   return a < 0.625f ? p : (x < 0.f ? -big : big);
 }
 
+// max(x, 0) + log(1 + e), e = e^-|x|; the log is 2 artanh(e / (2 + e))
+inline float softplus_(float x) {
+  const float e = exp_(x < 0.f ? x : -x), s = e / (2.f + e), z = s * s;
+  float p = 2.f / 13.f;
+  p = p * z + 2.f / 11.f;
+  p = p * z + 2.f / 9.f;
+  p = p * z + 2.f / 7.f;
+  p = p * z + 2.f / 5.f;
+  p = p * z + 2.f / 3.f;
+  p = p * z * s + 2.f * s;
+  return x > 0.f ? x + p : p;
+}
+
 inline float erf_(float x) {  // fitted: relative errors of 2e-8 below 0.92, 3e-9 above
   const float a = x < 0.f ? -x : x, t = a > 4.f ? 4.f : a, z = x * x;
   float s = -5.988752777e-4f;

@@ -14,13 +14,10 @@ from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from rnnbench.contracts import Cell, Tensors
-from rnnbench.errors import PluginError
+from rnnbench.errors import PluginError, UnsupportedError
+from rnnbench.options import Value
 from rnnbench.recurrence.reductions import REDUCTIONS
 from rnnbench.recurrence.watch import Watch, at, rehearse, said
-
-
-class UnsupportedError(Exception):
-    """A step that cannot become a kernel; says what, where and what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,7 @@ def trace(cell: Cell, shapes: Shapes) -> Traced:
         PluginError: the step fails, or hides something from its gradient or its caller:
             `.detach()`, `no_grad`, writing into what it is given, random numbers.
     """
+    cell = _without_values(cell)
     rows = _telling(shapes)
     widths = [shapes.inputs, *shapes.noise.values(), *shapes.states.values()]
     draw = torch.Generator().manual_seed(0)
@@ -95,6 +93,26 @@ def trace(cell: Cell, shapes: Shapes) -> Traced:
     _write_nothing(graph.graph)
     graph.graph.eliminate_dead_code()
     return Traced(shapes, rows, graph)
+
+
+def _without_values(cell: Cell) -> Cell:
+    """Return the cell with its structure alone: values come with the weights."""
+    structure = {
+        name: value for name, value in cell.chosen.items() if not cell.options[name].numeric
+    }
+    made = type(cell)(**structure)
+    made.chosen = _Structure(structure)
+    return made
+
+
+class _Structure(dict[str, Value]):
+    """The structural options of a cell; one trace serves all values of the others."""
+
+    def __missing__(self, name: str) -> Value:
+        raise PluginError(
+            f"the step reads `self.chosen[{name!r}]`; a numeric option is read as `w.{name}`, "
+            "which holds each member's own value"
+        )
 
 
 def line_of(node: fx.Node) -> str:
@@ -146,6 +164,7 @@ def _telling(shapes: Shapes) -> int:
 
 
 _READS = ("data-dependent", "tracing tensor", "item()", "_local_scalar", "tolist()", "allocated")
+"""What torch says, in one version or another, where a tensor of a trace is asked for its value."""
 
 
 def _untraceable(error: Exception, line: str) -> UnsupportedError:

@@ -56,6 +56,7 @@ def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         ("code", code),
         ("versions", versions),
+        ("compiler of kernels", str(manifest.get("compiler") or "none")),
         (
             "machine",
             f"{hardware['cpu']}, {counted(hardware['cores'], 'core')}, {memory}, {gpus}, "
