@@ -1,4 +1,4 @@
-"""Members to workers and results back, through Dask: one single-threaded process a core or GPU."""
+"""Groups to workers and results back, through Dask: one single-threaded process a core or GPU."""
 
 from __future__ import annotations
 
@@ -56,11 +56,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class Done:
-    """What came back for one member."""
+    """What came back for one member of a group of so many."""
 
     key: str
     finished: Finished
     weights: bytes | None
+    group: int = 1
 
 
 def slots_for(workers: int, gpus: Sequence[str]) -> tuple[Slot, ...]:
@@ -87,6 +88,7 @@ class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told 
         """Load torch and the plugins, once per process."""
         import torch
 
+        from rnnbench.group.steps import Programs
         from rnnbench.registry import load_registry
 
         # Ctrl-C reaches the whole process group; the driver decides what happens to its workers
@@ -100,17 +102,19 @@ class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told 
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         self.registry = load_registry(self.disabled)
+        self.programs = Programs()
 
 
-def train_here(member: Member) -> tuple[Finished, bytes | None]:
-    """Train a member in the worker process that runs this."""
-    from rnnbench.training import train
+def train_here(members: Sequence[Member]) -> list[tuple[Finished, bytes | None]]:
+    """Train a group in the worker process that runs this."""
+    from rnnbench.training import train_group
 
-    return train(member, get_worker().plugins[Prepare.name].registry)
+    ready = get_worker().plugins[Prepare.name]
+    return train_group(members, ready.registry, ready.programs)
 
 
 class Executor:
-    """Local worker processes, each training at most one member at a time.
+    """Local worker processes, each training at most one group at a time.
 
     Use it as a context manager; leaving it stops every process it started.
     """
@@ -119,7 +123,7 @@ class Executor:
         self._slots = tuple(slots)
         self._disabled = tuple(disabled)
         self._free = list(reversed(self._slots))
-        self._flying: dict[str, Slot] = {}
+        self._flying: dict[str, tuple[Slot, tuple[str, ...]]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -156,21 +160,17 @@ class Executor:
 
     @property
     def free(self) -> int:
-        """How many more members can start now."""
+        """How many more groups can start now."""
         return len(self._free)
 
-    @property
-    def busy(self) -> int:
-        """How many members are being trained."""
-        return len(self._flying)
-
-    def submit(self, member: Member) -> None:
-        """Start a member on a free worker; there must be one."""
+    def submit(self, members: Sequence[Member]) -> None:
+        """Start a group, members of one shape, on a free worker; there must be one."""
         slot = self._free.pop()
-        self._flying[member.key] = slot
-        # bound to its slot: a worker that held two members would take both along when it dies
+        keys = tuple(member.key for member in members)
+        self._flying[keys[0]] = slot, keys
+        # bound to its slot: a worker that held two groups would take both along when it dies
         future = self._client.submit(
-            train_here, member, key=member.key, pure=False, workers=[slot.name]
+            train_here, list(members), key=keys[0], pure=False, workers=[slot.name]
         )
         future.add_done_callback(self._done.put)
 
@@ -182,16 +182,18 @@ class Executor:
             return []
         while not self._done.empty():
             futures.append(self._done.get())
-        return [self._collected(future) for future in futures]
+        return [done for future in futures for done in self._collected(future)]
 
-    def _collected(self, future: Any) -> Done:
-        self._free.append(self._flying.pop(future.key))
+    def _collected(self, future: Any) -> list[Done]:
+        slot, keys = self._flying.pop(future.key)
+        self._free.append(slot)
         try:
-            finished, weights = future.result()
+            lefts = future.result()
         except KilledWorker:
-            finished, weights = (
-                Finished("crashed", "its worker process died while training it"),
-                None,
-            )
+            crashed = Finished("crashed", "its worker process died while training it")
+            lefts = [(crashed, None)] * len(keys)
         future.release()
-        return Done(future.key, finished, weights)
+        return [
+            Done(key, finished, weights, len(keys))
+            for key, (finished, weights) in zip(keys, lefts, strict=True)
+        ]

@@ -38,7 +38,7 @@ def hardware() -> dict[str, Any]:
     return {
         "cpu": _cpu(),
         "cores": cores(),
-        "memory_bytes": _memory(),
+        "memory_bytes": memory(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "host": socket.gethostname(),
     }
@@ -85,7 +85,8 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def _memory() -> int | None:
+def memory() -> int | None:
+    """Return the bytes of the machine's memory, where that is known."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

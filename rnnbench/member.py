@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -16,6 +16,10 @@ from rnnbench.seeds import seed_of
 
 Role = Literal["tuning", "evaluation"]
 """What a seed is for; names differ, so tuning and evaluation seeds are disjoint."""
+
+Way = Literal["together", "in turn"]
+"""How the members of a group train: as one program whose tensors have a dimension of members, or
+one by one."""
 
 Status = Literal[
     "ok",
@@ -68,6 +72,8 @@ class Recipe:
     weight_decay: float
     clip: float | None
     momentum: float
+    beta1: float
+    beta2: float
     batch: int
     updates: int
     points: int
@@ -97,12 +103,37 @@ class Member:
     backend: str
     device: str = "cpu"
     precision: str = "float32"
+    way: Way = "in turn"
 
     @cached_property
     def key(self) -> str:
         """Name the member by what decides its result."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    @cached_property
+    def shape(self) -> str:
+        """Name what members of one group share: all but seeds, and numbers that are mere values.
+
+        Members of one shape train in one group.
+        """
+        net, recipe = self.architecture, self.recipe
+        plain = replace(
+            self,
+            architecture=replace(net, numeric=dict.fromkeys(net.numeric, 0.0), dropout=0.0),
+            recipe=replace(
+                recipe,
+                learning_rate=0.0,
+                schedule="",
+                weight_decay=0.0,
+                clip=None,
+                momentum=0.0,
+                beta1=0.0,
+                beta2=0.0,
+            ),
+            seed=replace(self.seed, replicate=0, index=0),
+        )
+        return plain.key
 
     @property
     def weights_seed(self) -> int:
@@ -170,6 +201,7 @@ class Finished:
     best_update    the update whose weights were kept, by validation score
     valid_score    the task's first metric on validation data at `best_update`
     valid_loss     the loss there
+    peak_bytes     the largest resident size of its worker up to its end
     """
 
     status: Status
@@ -183,6 +215,7 @@ class Finished:
     scores: tuple[Score, ...] = ()
     curve: tuple[Point, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    peak_bytes: int | None = None
     finished_at: str = ""
     worker_host: str = ""
     weights: str | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from rnnbench.contracts import Metric
+from rnnbench.group.way import Chosen, Ways
 from rnnbench.matching import Matched, match
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
 from rnnbench.nn.sizes import Sizes, flops, layer_inputs, sizes
@@ -26,6 +27,7 @@ from rnnbench.resolving import (
 from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
 from rnnbench.study import Budget, SearchSpace, Study
 from rnnbench.suite import Suite
+from rnnbench.suite.spaces import foreign
 
 LEARNING = ("tpe", "gp")
 """The samplers that learn from results."""
@@ -81,16 +83,17 @@ def plan(
         InputError: the forced backend cannot run a cell.
     """
     chosen = suite.chosen
-    if "momentum" in suite.training.model_fields_set and suite.training.optimizer != "sgd":
-        message = f"momentum belongs to sgd; the optimizer is {suite.training.optimizer}"
-        raise suite.error(("training", "momentum"), message)
+    for name in sorted(suite.training.model_fields_set):
+        if message := foreign(name, suite.training.optimizer):
+            raise suite.error(("training", name), message)
     cells = [resolve_cell(suite, entry, registry) for entry in chosen.architectures]
     tasks = [resolve_task(suite, entry, registry) for entry in chosen.settings]
     check_metrics(suite, tasks, registry)
     wanted = backend or suite.training.backend
     chooser = Chooser(device, None if wanted == "auto" else wanted, compiling=compiling)
+    ways = Ways()
     studies = tuple(
-        _study(suite, cell, task, replicate, device, chooser)
+        _study(suite, cell, task, replicate, device, chooser, ways)
         for task in tasks
         for cell in cells
         for replicate in range(suite.search.replicates)
@@ -113,6 +116,7 @@ def _study(
     replicate: int,
     device: str,
     chooser: Chooser,
+    ways: Ways,
 ) -> Study:
     entry = cell.entry
     matched = _matched(suite, cell, task)
@@ -141,11 +145,16 @@ def _study(
     skipped = ""
     if entry.bidirectional and task.task.causal:
         skipped = f"{entry.label} is bidirectional and {task.entry.task} is causal"
+    way = (
+        Chosen("in turn", "nothing of it is trained")
+        if skipped
+        else asked(cell.component, lambda: ways.choose(template, cell.component.cls, task.task))
+    )
     study = Study(
         architecture=entry.label,
         setting=task.entry.name,
         replicate=replicate,
-        template=template,
+        template=replace(template, way=way.way),
         direction=first_metric(suite, task).direction,
         search=SearchSpace(
             suite.search.sampler, suite.search.generation, dict(suite.search.space), dict(cell.own)
@@ -164,6 +173,8 @@ def _study(
         mismatch=matched.mismatch,
         backend_reason=chosen.reason,
         compiler=chosen.compiler,
+        way_reason=way.reason,
+        member_bytes=_bytes(cell, task, counted.parameters, chosen.history, suite.training.batch),
         cell_source=cell.component.source,
         task_source=task.component.source,
         metric_sources={metric.name: metric.source for metric in task.metrics},
@@ -227,6 +238,19 @@ def _backend(
     return asked(cell.component, choose)
 
 
+def _bytes(
+    cell: ResolvedCell, task: ResolvedTask, parameters: int, history: int, batch: int
+) -> int:
+    """Estimate the memory that a member of a group takes while it trains.
+
+    What its recurrences keep for the backward pass, twice, since gradients and outputs come beside
+    it; and its weights, their gradients, the optimiser's memory, and the best so far.
+    """
+    both = 1 + cell.entry.bidirectional
+    numbers = 2 * both * history * batch * task.task.sequence_length + 8 * parameters
+    return 4 * numbers
+
+
 def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:
     training = suite.training
     return Recipe(
@@ -236,6 +260,8 @@ def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:
         weight_decay=training.weight_decay,
         clip=training.clip,
         momentum=training.momentum,
+        beta1=training.beta1,
+        beta2=training.beta2,
         batch=training.batch,
         updates=suite.chosen.updates_of(task.entry.task),
         points=suite.evaluation.points,

@@ -9,6 +9,7 @@ from typing import Literal
 from rnnbench.campaign import Campaign, Count
 from rnnbench.errors import StaleError
 from rnnbench.executor import Executor, Slot
+from rnnbench.grouping import next_group
 from rnnbench.member import FAILURES, Finished
 from rnnbench.protocol import Ask
 from rnnbench.store import Store, Stored
@@ -139,6 +140,7 @@ def carry_out(
     slots: Sequence[Slot],
     versions: Mapping[str, str],
     *,
+    memory: int,
     disabled: Sequence[str] = (),
     stale_rows: Stale = "refuse",
     notify: Callable[[Event], None],
@@ -147,6 +149,7 @@ def carry_out(
 ) -> None:
     """Train every missing member and keep each as it ends.
 
+    memory     bytes that each worker may take
     notify     is told of every launch and end
     tick       is called about once a second
     stopping   once it says so nothing new is started, and what is under way is finished
@@ -154,20 +157,26 @@ def carry_out(
     if next(campaign.missing(), None) is None:
         return
     flying: dict[str, Ask] = {}
+    alone: set[str] = set()
     stored = store.read()
     with Executor(slots, disabled) as executor:
         while True:
-            waiting = iter(()) if stopping() else campaign.missing(flying)
-            for ask in waiting:
-                if not executor.free:
-                    break
-                flying[ask.member.key] = ask
-                executor.submit(ask.member)
-                notify(Launched(ask))
+            missing = [] if stopping() else list(campaign.missing(flying))
+            while missing and executor.free:
+                group = next_group(missing, len(slots), memory, alone)
+                executor.submit([ask.member for ask in group])
+                for ask in group:
+                    flying[ask.member.key] = ask
+                    notify(Launched(ask))
+                missing = [ask for ask in missing if ask.member.key not in flying]
             if not flying:
                 return
             for done in executor.wait(timeout=1.0):
                 ask = flying.pop(done.key)
+                if done.finished.status == "crashed" and done.group > 1:
+                    # a death counts against a member only when it trained by itself
+                    alone.add(done.key)
+                    continue
                 code = made_by(ask, versions)
                 kept = store.commit(ask.member, done.finished, code, done.weights)
                 stored[done.key] = kept

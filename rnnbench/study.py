@@ -45,6 +45,8 @@ class Study:
     mismatch   relative difference between the size asked for and the size reached
     skipped    why nothing of it is trained; "" where it is
     compiler   what compiled the kernel, with its flags; "" where there is no kernel
+    way_reason why members train together or in turn, as the template says
+    member_bytes  memory that each member of a group takes while it trains, estimated
     """
 
     architecture: str
@@ -66,6 +68,8 @@ class Study:
     shortest_path: float
     skipped: str = ""
     compiler: str = ""
+    way_reason: str = ""
+    member_bytes: int = 0
 
     def member(self, values: Mapping[str, Value], role: Role, index: int) -> Member:
         """Return the member that trains with these hyperparameters on this seed."""

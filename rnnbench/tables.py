@@ -14,7 +14,7 @@ from rnnbench.results import Results
 from rnnbench.store import Stored
 from rnnbench.study import Study
 
-HYPERPARAMETERS = ("learning_rate", "clip", "weight_decay", "momentum")
+HYPERPARAMETERS = ("learning_rate", "clip", "weight_decay", "momentum", "beta1", "beta2")
 """The searchable numbers of a recipe; each is a column `hp_<name>`."""
 
 
@@ -64,6 +64,8 @@ _IDENTITY = {
     "device": "string",
     "backend": "string",
     "backend_reason": "string",
+    "way": "string",
+    "way_reason": "string",
     "budget": "string",
     "key": "string",
     "rnnbench_version": "string",
@@ -73,6 +75,7 @@ _IDENTITY = {
     "train_seconds": "Float64",
     "evaluate_seconds": "Float64",
     "update_seconds": "Float64",
+    "worker_peak_bytes": "Int64",
     "finished_at": "string",
     "worker_host": "string",
 }
@@ -222,6 +225,8 @@ def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, 
         "device": member.device,
         "backend": member.backend,
         "backend_reason": study.backend_reason,
+        "way": member.way,
+        "way_reason": study.way_reason,
         "budget": study.budget.name,
         "key": member.key,
         "rnnbench_version": made_by.get("rnnbench"),
@@ -231,6 +236,7 @@ def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, 
         "train_seconds": finished.seconds.get("train"),
         "evaluate_seconds": finished.seconds.get("evaluate"),
         "update_seconds": finished.seconds.get("update"),
+        "worker_peak_bytes": finished.peak_bytes,
         "finished_at": finished.finished_at,
         "worker_host": finished.worker_host,
     }

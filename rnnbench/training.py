@@ -1,4 +1,8 @@
-"""Train one member: build, train, keep the best weights, score. A failure is a result too."""
+"""Train a group of members: build, train, keep the best weights, score.
+
+Members of a group have equal shapes and differ in values and seeds. None sees the others: what a
+member leaves is the same to the last bit alone and in any group. A failure is a result too.
+"""
 
 from __future__ import annotations
 
@@ -6,60 +10,66 @@ import math
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import torch
 from safetensors.torch import save
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
-from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Split, Task
+from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Task
 from rnnbench.direction import Direction
+from rnnbench.group.building import network_of
+from rnnbench.group.data import Data
+from rnnbench.group.group import Group
+from rnnbench.group.rows import Rows
+from rnnbench.group.steps import Programs
 from rnnbench.member import Finished, Member, Point, Recipe, Score, Status
-from rnnbench.nn.dropout import rekey
+from rnnbench.memory import peak_bytes
 from rnnbench.nn.loss import loss as loss_of
 from rnnbench.nn.loss import valid_mask
-from rnnbench.nn.network import Network, build
+from rnnbench.nn.network import Network
 from rnnbench.registry import Registry
 
 EVALUATION_BATCH = 512
 """Sequences per forward pass on held-out data; scores do not depend on it."""
 
-
-class Data:
-    """The data of one member, made from its named seeds, on its device."""
-
-    def __init__(self, task: Task, member: Member) -> None:
-        self._task = task
-        self._member = member
-
-    def batch(self, update: int) -> Batch:
-        """Draw the training batch of one update."""
-        generator = Generator().manual_seed(self._member.batch_seed(update))
-        return _moved(self._task.batch(self._member.recipe.batch, generator), self._member.device)
-
-    def held_out(self, split: Split) -> Batch:
-        """Return a held-out set.
-
-        Raises:
-            SealedError: test data for a member that tunes: it has no seed for it.
-        """
-        generator = Generator().manual_seed(self._member.held_out_seed(split))
-        return _moved(self._task.held_out(split, generator), self._member.device)
+Left = tuple[Finished, bytes | None]
+"""What a member leaves: its numbers and, for a run, its weights (safetensors)."""
 
 
-def train(member: Member, registry: Registry) -> tuple[Finished, bytes | None]:
-    """Train a member to its end; return what it left and, for a run, its weights (safetensors)."""
+def train(member: Member, registry: Registry) -> Left:
+    """Train one member to its end."""
+    (left,) = train_group([member], registry, Programs())
+    return left
+
+
+def train_group(members: Sequence[Member], registry: Registry, programs: Programs) -> list[Left]:
+    """Train members of equal shape to their ends; return what each left.
+
+    `programs` are those of earlier groups, of which some may serve again. A group that fails is
+    trained again in halves, until the failure is a member's own.
+    """
     try:
-        finished, weights = _trained(member, registry)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        finished, weights = _failed("out_of_memory", error), None
+        lefts = _trained(members, registry, programs)
     except Exception as error:  # noqa: BLE001  a plugin may raise anything, and it becomes a row
-        finished, weights = _failed("error", error), None
+        if len(members) > 1:
+            half = len(members) // 2
+            return [
+                left
+                for part in (members[:half], members[half:])
+                for left in train_group(part, registry, programs)
+            ]
+        full = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        lefts = [(_failed("out_of_memory" if full else "error", error), None)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return replace(finished, finished_at=now, worker_host=socket.gethostname()), weights
+    peak, host = peak_bytes(), socket.gethostname()
+    return [
+        (replace(finished, finished_at=now, worker_host=host, peak_bytes=peak), weights)
+        for finished, weights in lefts
+    ]
 
 
 def _failed(status: Status, error: BaseException) -> Finished:
@@ -71,35 +81,19 @@ def _failed(status: Status, error: BaseException) -> Finished:
     )
 
 
-def _trained(member: Member, registry: Registry) -> tuple[Finished, bytes | None]:
-    net = member.architecture
-    task = registry.task(member.setting.task).cls(**member.setting.options)
-    cell = registry.cell(net.cell).cls(**net.structure, **net.numeric)
-    network = build(
-        cell,
-        task,
-        hidden=net.hidden,
-        layers=net.layers,
-        bidirectional=net.bidirectional,
-        dropout=net.dropout,
-        numeric=net.numeric,
-        backend=member.backend,
-        generator=Generator().manual_seed(member.weights_seed),
-    ).to(member.device)
-    metrics = [registry.metric(name).cls() for name, _ in member.metrics]
-    data = Data(task, member)
-    fit = _fit(network, task, metrics[0], data, member)
-    if fit.best is None or fit.failed_update is not None:
-        return fit.finished(), None
-    if member.seed.role == "tuning":
-        return fit.finished(), None
-    network.load_state_dict(fit.best.weights)
-    scores = _scores(network, task, metrics, data, fit)
-    if not math.isfinite(_test_score(scores, fit.metric)):
-        reason = "the test score was not finite"
-        return replace(fit.finished(), status="diverged", reason=reason), None
-    weights = save({name: tensor.contiguous() for name, tensor in fit.best.weights.items()})
-    return fit.finished(scores), weights
+def _trained(members: Sequence[Member], registry: Registry, programs: Programs) -> list[Left]:
+    first = members[0]
+    task = registry.task(first.setting.task).cls(**first.setting.options)
+    metrics = [registry.metric(name).cls() for name, _ in first.metrics]
+    data = Data(task, first.device)
+    cell = registry.cell(first.architecture.cell).cls
+    networks = [network_of(member, cell, task) for member in members]
+    group = Group(networks, task, members, programs)
+    fits = _fit(group, networks, task, metrics[0], data)
+    return [
+        _scored(member, network, task, metrics, data, fit)
+        for member, network, fit in zip(members, networks, fits, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ class _Best:
     update: int
     score: float
     loss: float
-    weights: dict[str, Tensor]
+    row: Tensor
 
     def beaten_by(self, score: float, loss: float, direction: Direction) -> bool:
         if score == self.score:
@@ -117,17 +111,30 @@ class _Best:
         return score > self.score if direction == "max" else score < self.score
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Fit:
-    """How training went."""
+    """How the training of one member goes."""
 
     metric: Metric
-    best: _Best | None
-    updates: int
-    failed_update: int | None
-    curve: tuple[Point, ...]
-    train_seconds: float
-    evaluate_seconds: float
+    rows: Rows
+    best: _Best | None = None
+    updates: int = 0
+    failed_update: int | None = None
+    curve: list[Point] = field(default_factory=list)
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+
+    def take(self, update: int, train_loss: float, valid_loss: float, score: float) -> bool:
+        """Note a point of the curve; return whether its numbers are finite."""
+        self.updates = update
+        self.curve += [
+            Point(update, "train", "loss", train_loss),
+            Point(update, "valid", "loss", valid_loss),
+            Point(update, "valid", self.metric.name, score),
+        ]
+        if not (math.isfinite(valid_loss) and math.isfinite(score)):
+            self.failed_update = update
+        return self.failed_update is None
 
     def finished(self, scores: tuple[Score, ...] = ()) -> Finished:
         diverged = self.failed_update is not None
@@ -142,7 +149,7 @@ class _Fit:
             valid_score=best.score if best else None,
             valid_loss=best.loss if best else None,
             scores=scores,
-            curve=self.curve,
+            curve=tuple(self.curve),
             seconds={
                 "train": self.train_seconds,
                 "evaluate": self.evaluate_seconds,
@@ -152,94 +159,59 @@ class _Fit:
 
 
 def _fit(
-    network: Network, task: Task, metric: Metric | OutcomeMetric, data: Data, member: Member
-) -> _Fit:
+    group: Group,
+    networks: Sequence[Network],
+    task: Task,
+    metric: Metric | OutcomeMetric,
+    data: Data,
+) -> list[_Fit]:
     """Train for the recipe's updates, scoring validation data at evenly spaced points."""
     if not isinstance(metric, Metric):
         raise TypeError(f"the first metric of `{task.name}`, {metric.name}, scores no predictions")
-    recipe = member.recipe
-    valid = data.held_out("valid")
-    optimizer = _optimizer(network, recipe)
-    parameters = list(network.parameters())
-    limit = math.inf if recipe.clip is None else recipe.clip
-    best: _Best | None = None
-    curve: list[Point] = []
-    losses: list[float] = []
-    failed_update = None
-    evaluating = 0.0
+    first, recipe = group.members[0], group.members[0].recipe
+    valid = data.held_out(first, "valid")
+    fits = [_Fit(metric, group.rows) for _ in networks]
+    alive = list(range(len(networks)))
+    losses: list[Tensor] = []
     started = time.perf_counter()
-    update = 0
-    for update, rate in _rates(recipe):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        rekey(network, member.dropout_seed(update))
-        batch = data.batch(update)
-        optimizer.zero_grad()
-        loss = loss_of(network(batch), batch, task)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-        norm = nn.utils.clip_grad_norm_(parameters, limit)
-        losses.append(loss.item())
-        if not (math.isfinite(losses[-1]) and math.isfinite(norm.item())):
-            failed_update = update
-            break
-        optimizer.step()
+    for update in range(1, recipe.updates + 1):
+        losses.append(group.update(update, data.batches(group.members, update)))
         if not _is_point(update, recipe):
             continue
-        paused = time.perf_counter()
-        predictions = _predict(network, valid)
-        valid_loss = loss_of(predictions, valid, task).item()
-        score = float(metric.measure(predictions, valid.targets, valid_mask(valid, task)))
-        curve.append(Point(update, "train", "loss", math.fsum(losses) / len(losses)))
-        curve.append(Point(update, "valid", "loss", valid_loss))
-        curve.append(Point(update, "valid", metric.name, score))
-        losses = []
-        if not (math.isfinite(valid_loss) and math.isfinite(score)):
-            failed_update = update
-            break
-        if best is None or best.beaten_by(score, valid_loss, metric.direction):
-            kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-            best = _Best(update, score, valid_loss, kept)
-        evaluating += time.perf_counter() - paused
-    training = time.perf_counter() - started - evaluating
-    return _Fit(metric, best, update, failed_update, tuple(curve), training, evaluating)
-
-
-def _rates(recipe: Recipe) -> Iterator[tuple[int, float]]:
-    """Yield every update, from 1, with its learning rate."""
-    for update in range(1, recipe.updates + 1):
-        done = (update - 1) / recipe.updates
-        match recipe.schedule:
-            case "cosine":
-                share = (1 + math.cos(math.pi * done)) / 2
-            case "linear":
-                share = 1 - done
-            case _:
-                share = 1.0
-        yield update, recipe.learning_rate * share
+        trained = (time.perf_counter() - started) / len(alive)
+        since = torch.stack(losses).tolist()
+        losses, going = [], []
+        for place, (one, failed) in enumerate(zip(alive, group.failed(), strict=True)):
+            fit = fits[one]
+            fit.train_seconds += trained
+            if failed:
+                fit.updates = fit.failed_update = failed
+                continue
+            paused = time.perf_counter()
+            row = group.row(place)
+            group.rows.load(row, networks[one])
+            predictions = _predict(networks[one], valid)
+            valid_loss = loss_of(predictions, valid, task).item()
+            score = float(metric.measure(predictions, valid.targets, valid_mask(valid, task)))
+            train_loss = math.fsum(each[place] for each in since) / len(since)
+            if fit.take(update, train_loss, valid_loss, score):
+                going.append(place)
+                if fit.best is None or fit.best.beaten_by(score, valid_loss, metric.direction):
+                    fit.best = _Best(update, score, valid_loss, row.clone())
+            fit.evaluate_seconds += time.perf_counter() - paused
+        if len(going) < len(alive):
+            group.keep(going)
+            alive = [alive[place] for place in going]
+            if not alive:
+                break
+        started = time.perf_counter()
+    return fits
 
 
 def _is_point(update: int, recipe: Recipe) -> bool:
     """Whether validation data is scored after this update; the last one always is."""
     points = min(recipe.points, recipe.updates)
     return update * points // recipe.updates > (update - 1) * points // recipe.updates
-
-
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    weights = network.parameters()
-    match recipe.optimizer:
-        case "adam":
-            return torch.optim.Adam(weights, rate, weight_decay=decay, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(weights, rate, weight_decay=decay, fused=True)
-        case "rmsprop":
-            return torch.optim.RMSprop(weights, rate, weight_decay=decay)
-        case "sgd":
-            return torch.optim.SGD(
-                weights, rate, momentum=recipe.momentum, weight_decay=decay, fused=True
-            )
-        case other:
-            raise ValueError(f"no optimizer `{other}`")
 
 
 @torch.no_grad()
@@ -259,14 +231,39 @@ def _parts(batch: Batch) -> Iterator[Batch]:
         yield Batch(batch.inputs[:, part], batch.targets, lengths)
 
 
+def _scored(
+    member: Member,
+    network: Network,
+    task: Task,
+    metrics: Sequence[Metric | OutcomeMetric],
+    data: Data,
+    fit: _Fit,
+) -> Left:
+    """Score a run's best weights on test data; a trial has none to read."""
+    if fit.best is None or fit.failed_update is not None or member.seed.role == "tuning":
+        return fit.finished(), None
+    fit.rows.load(fit.best.row, network)
+    scores = _scores(member, network, task, metrics, data, fit)
+    if not math.isfinite(_test_score(scores, fit.metric)):
+        reason = "the test score was not finite"
+        return replace(fit.finished(), status="diverged", reason=reason), None
+    weights = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    return fit.finished(scores), weights
+
+
 def _scores(
-    network: Network, task: Task, metrics: list[Metric | OutcomeMetric], data: Data, fit: _Fit
+    member: Member,
+    network: Network,
+    task: Task,
+    metrics: Sequence[Metric | OutcomeMetric],
+    data: Data,
+    fit: _Fit,
 ) -> tuple[Score, ...]:
     """Score a run's best weights on validation and test data by every metric."""
     scores: list[Score] = []
     splits: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
     for split in splits:
-        batch = data.held_out(split)
+        batch = data.held_out(member, split)
         predictions = _predict(network, batch)
         loss = loss_of(predictions, batch, task).item()
         scores.append(Score(split, "loss", loss, "min"))
@@ -300,14 +297,3 @@ def _scores(
 
 def _test_score(scores: Iterable[Score], metric: Metric) -> float:
     return next(s.value for s in scores if s.split == "test" and s.metric == metric.name)
-
-
-def _moved(batch: Batch, device: str) -> Batch:
-    if device == "cpu":
-        return batch
-    return Batch(
-        batch.inputs.to(device),
-        batch.targets.to(device),
-        None if batch.lengths is None else batch.lengths.to(device),
-        None if batch.mask is None else batch.mask.to(device),
-    )

@@ -1,4 +1,9 @@
-"""One thread everywhere: sums in another order round differently."""
+"""One thread and one way of rounding everywhere, as in workers."""
+
+import os
+
+# before torch is loaded: MKL reads it once
+os.environ["MKL_CBWR"] = "AUTO"
 
 import torch
 

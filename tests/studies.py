@@ -16,7 +16,7 @@ def template(**changes: object) -> Member:
         Member(
             Architecture("lstm", "1", {}, {"forget_bias": 1.0}, 1, False, 0.0, 8),
             Setting("adding_uniform", "1", {"length": 10}),
-            Recipe("adam", 0.001, "constant", 0.0, 1.0, 0.9, 4, 10, 5),
+            Recipe("adam", 0.001, "constant", 0.0, 1.0, 0.9, 0.9, 0.999, 4, 10, 5),
             Seed("tuning", 0, 0),
             (("mean_squared_error", "1"), ("solved", "1")),
             "loop",

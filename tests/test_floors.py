@@ -13,12 +13,12 @@ PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
     0: "direction errors files initial machine results",
-    1: "allocator devices options seeds contracts member statistics",
+    1: "allocator devices memory options seeds contracts member statistics",
     2: "hookspecs suite study store",
     3: "registry recurrence",
-    4: "nn findings",
+    4: "nn group findings",
     5: "matching resolving plan training plots",
-    6: "search protocol campaign tables folder best executor report",
+    6: "search protocol grouping campaign tables folder best executor report",
     7: "runner manifest",
     8: "estimate",
     9: "cli __main__",

@@ -28,6 +28,8 @@ OTHER = {
         "weight_decay": 0.1,
         "clip": None,
         "momentum": 0.5,
+        "beta1": 0.8,
+        "beta2": 0.99,
         "batch": 8,
         "updates": 20,
         "points": 4,
@@ -40,6 +42,7 @@ PLAIN = {
     "backend": "torch",
     "device": "cuda",
     "precision": "float64",
+    "way": "together",
 }
 
 
@@ -79,7 +82,7 @@ def test_the_key_does_not_depend_on_the_order_of_options():
 
 def test_the_key_stays_what_it_was():
     # by it stored results are found: another key would train everything again
-    assert MEMBER.key == "8f414f5a37ccf99c3887"
+    assert MEMBER.key == "4a91aa62368a9e6b8117"
 
 
 def test_training_data_depends_on_setting_and_seed_alone():

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from rnnbench.cli import best, describe, list_names, plan, plugins, report, run, validate
-from rnnbench.cli.environment import one_thread
+from rnnbench.cli.environment import compute_as_workers_do
 from rnnbench.errors import RnnbenchError
 
 app = typer.Typer(
@@ -54,7 +54,7 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    one_thread()
+    compute_as_workers_do()
     try:
         app()
     except RnnbenchError as error:

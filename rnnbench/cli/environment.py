@@ -7,14 +7,16 @@ import os
 from rnnbench.errors import UnknownNameError
 
 
-def one_thread() -> None:
-    """Keep torch to one thread, unless the user asks for more: it is not loaded yet.
+def compute_as_workers_do() -> None:
+    """Keep torch to one thread and one way of rounding: it is not loaded yet.
 
     Two threads that wait for each other in small operations make them slower, and many times so
-    where workers keep the cores busy.
+    where workers keep the cores busy; a user may ask for more. What decides whether members may
+    train together is tried here, so that products must round as they do in a worker.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.environ["MKL_CBWR"] = "AUTO"
 
 
 def disabled_plugins() -> frozenset[str]:

@@ -57,7 +57,7 @@ def command(
     from rnnbench.devices import gpus_for
     from rnnbench.executor import slots_for
     from rnnbench.folder import write_manifest, write_studies
-    from rnnbench.machine import cores, versions
+    from rnnbench.machine import cores, memory, versions
     from rnnbench.manifest import Session, manifest_of
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
@@ -100,6 +100,7 @@ def command(
                 store,
                 slots,
                 versions(),
+                memory=(memory() or 2**32) * 3 // 4 // len(slots),
                 disabled=sorted(disabled),
                 stale_rows=stale_rows,
                 notify=shown.show,

@@ -52,9 +52,18 @@ def rekey(network: nn.Module, seed: int) -> None:
 
     Call it with another seed before every update.
     """
-    for name, site in network.named_modules():
-        if isinstance(site, Keyed):
-            site.key.fill_(seed_of("dropout", name, seed) & _BITS)
+    buffers = dict(network.named_buffers())
+    for name, key in keys(network, seed).items():
+        buffers[name].fill_(key)
+
+
+def keys(network: nn.Module, seed: int) -> dict[str, int]:
+    """Return the keys that `rekey` sets, by the names of their buffers."""
+    return {
+        f"{name}.key": seed_of("dropout", name, seed) & _BITS
+        for name, site in network.named_modules()
+        if isinstance(site, Keyed)
+    }
 
 
 def uniform(key: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -16,19 +16,22 @@ From a plain `step` to a kernel, one file after the other:
     engine       the loaded code; run: its tensors; autograd: its place among torch's functions
     kernel       all of it as one thing that is called as the loop is
     verify       a kernel compared with the loop, before anything is trained on it
+    members      a runner inside torch's vmap and a trace
     backend      which way a cell runs, and why
 """
 
-from rnnbench.recurrence.backend import NAMES, Backend, Chooser, Runner, runner
+from rnnbench.recurrence.backend import NAMES, Backend, Chooser, runner
 from rnnbench.recurrence.build import silently
 from rnnbench.recurrence.lengths import reverse, within
-from rnnbench.recurrence.loop import output_of
+from rnnbench.recurrence.loop import Runner, output_of
+from rnnbench.recurrence.members import for_members
 
 __all__ = [
     "NAMES",
     "Backend",
     "Chooser",
     "Runner",
+    "for_members",
     "output_of",
     "reverse",
     "runner",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from rnnbench.options import Value
 from rnnbench.recurrence.build import Compiler, cache_folder, find_compiler, library, silently
 from rnnbench.recurrence.engine import Library
 from rnnbench.recurrence.kernel import Kernel
-from rnnbench.recurrence.loop import loop
+from rnnbench.recurrence.loop import Runner, loop
 from rnnbench.recurrence.torch_layer import torch_layer
 from rnnbench.recurrence.trace import Shapes, Traced, trace
 from rnnbench.recurrence.verify import mismatch, reference
@@ -30,30 +30,18 @@ Name = Literal["kernel", "torch", "loop"]
 NAMES: tuple[Name, ...] = ("kernel", "torch", "loop")
 
 
-class Runner(Protocol):
-    """Runs one cell over a sequence; `loop` defines what that means."""
-
-    def __call__(
-        self,
-        x: Tensor,
-        state: Tensors,
-        weights: Tensors,
-        lengths: Tensor | None,
-        noise: Tensors | None = None,
-    ) -> tuple[Tensor, Tensors]:
-        """Return the outputs [time, batch, width] and the final state."""
-
-
 @dataclass(frozen=True)
 class Backend:
     """How a cell is run, and why that way; all of it goes into result rows.
 
     compiler  what a kernel was compiled with; "" for other backends
+    history   how many numbers the kernels of all layers keep for each sequence and step
     """
 
     name: Name
     reason: str
     compiler: str = ""
+    history: int = 0
 
 
 class Chooser:
@@ -81,6 +69,7 @@ class Chooser:
         self._library = library
         self._compiling = compiling
         self._refusals: dict[tuple[object, ...], str] = {}
+        self._histories: dict[tuple[object, ...], int] = {}
 
     def choose(self, cell: Cell, inputs: Sequence[int], hidden: int) -> Backend:
         """Choose for a cell at a hidden size; `inputs` are the widths that its layers read.
@@ -95,12 +84,16 @@ class Chooser:
             raise InputError(f"backend `kernel` cannot run cell `{cell.name}`: {refused}")
         if self.forced == "torch":
             _require_layer(cell)
-        compiler = "" if refused or self._library else str(system_compiler())
+        if self.forced == "kernel" or (self.forced is None and not refused):
+            agrees = "its step became a kernel that agrees with the loop"
+            return Backend(
+                "kernel",
+                "asked for" if self.forced else agrees,
+                "" if self._library else str(system_compiler()),
+                sum(self._histories[_key(cell, width, hidden)] for width in inputs),
+            )
         if self.forced is not None:
-            return Backend(self.forced, "asked for", compiler if self.forced == "kernel" else "")
-        if not refused:
-            why = "its step became a kernel that agrees with the loop"
-            return Backend("kernel", why, compiler)
+            return Backend(self.forced, "asked for")
         layer = _layer(cell)
         if layer is not None:
             return Backend("torch", f"equals torch's {layer.kind}; no kernel, since {refused}")
@@ -108,16 +101,17 @@ class Chooser:
 
     def _refusal(self, cell: Cell, inputs: int, hidden: int) -> str:
         """Return why there is no kernel for a cell at these widths, or nothing if there is."""
-        key = (type(cell), _structure(cell), inputs, hidden)
+        key = _key(cell, inputs, hidden)
         if key not in self._refusals:
             try:
-                self._refusals[key] = self._checked(cell, shapes_of(cell, inputs, hidden))
+                self._refusals[key] = self._checked(cell, inputs, hidden)
             except (UnsupportedError, BuildError) as error:
                 self._refusals[key] = str(error)
         return self._refusals[key]
 
-    def _checked(self, cell: Cell, shapes: Shapes) -> str:
+    def _checked(self, cell: Cell, inputs: int, hidden: int) -> str:
         """Find what a step hides, whatever will run it; make a kernel and compare it."""
+        shapes = shapes_of(cell, inputs, hidden)
         try:
             traced = trace(cell, shapes)
         except UnsupportedError as error:
@@ -129,7 +123,9 @@ class Chooser:
             return "another backend is asked for"
         if self._device != "cpu":
             return f"kernels are for the CPU and this runs on {self._device}"
-        return mismatch(self._kernel(cell, traced), expected)
+        kernel = self._kernel(cell, traced)
+        self._histories[_key(cell, shapes.inputs, hidden)] = kernel.history
+        return mismatch(kernel, expected)
 
     def _kernel(self, cell: Cell, traced: Traced) -> Kernel:
         try:
@@ -206,6 +202,10 @@ class _Kernels:
             raise InputError(
                 f"backend `kernel` cannot run cell `{self._cell.name}`: {error}"
             ) from error
+
+
+def _key(cell: Cell, inputs: int, hidden: int) -> tuple[object, ...]:
+    return (type(cell), _structure(cell), inputs, hidden)
 
 
 def _structure(cell: Cell) -> tuple[tuple[str, Value], ...]:

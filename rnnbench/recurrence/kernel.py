@@ -26,6 +26,11 @@ class Kernel:
         self.shapes = traced.shapes
         self._engine = Engine(cell, traced, library)
 
+    @property
+    def history(self) -> int:
+        """How many numbers are kept for the backward pass, for each sequence and step."""
+        return self._engine.across + sum(self.shapes.states.values())
+
     def __call__(
         self,
         x: Tensor,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import repeat
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +12,20 @@ from torch import Tensor
 from rnnbench.contracts import Cell, Tensors
 from rnnbench.errors import PluginError
 from rnnbench.recurrence.lengths import within
+
+
+class Runner(Protocol):
+    """Runs one cell over a sequence; `loop` defines what that means."""
+
+    def __call__(
+        self,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors | None = None,
+    ) -> tuple[Tensor, Tensors]:
+        """Return the outputs [time, batch, width] and the final state."""
 
 
 def loop(

@@ -13,6 +13,7 @@ from rnnbench.errors import SuiteError, UnknownNameError
 from rnnbench.options import Choice, Space, Value
 from rnnbench.suite.schema import BudgetSection, Match, Setting, SuiteFile
 from rnnbench.suite.source import Place, Source, printable
+from rnnbench.suite.spaces import foreign
 
 MOST_SETTINGS = 1000
 """How many settings one entry of a suite may stand for."""
@@ -66,8 +67,7 @@ def read_architectures(source: Source, file: SuiteFile) -> dict[str, Architectur
     entries = {}
     for name, space in file.search.space.items():
         _check_grid(source, file, ("search", "space", name), space)
-        if name == "momentum" and file.training.optimizer != "sgd":
-            message = f"momentum belongs to sgd; the optimizer is {file.training.optimizer}"
+        if message := foreign(name, file.training.optimizer):
             raise source.error(("search", "space", name), message)
     for label, given in file.architectures.items():
         at = ("architectures", label)

@@ -16,9 +16,28 @@ _LIMITS: Mapping[str, tuple[str, float, float]] = {
     "clip": ("above 0", math.ulp(0.0), math.inf),
     "weight_decay": ("at least 0", 0.0, math.inf),
     "momentum": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
+    "beta1": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
+    "beta2": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
 }
+OWNERS: Mapping[str, tuple[str, ...]] = {
+    "momentum": ("sgd",),
+    "beta1": ("adam", "adamw"),
+    "beta2": ("adam", "adamw"),
+}
+"""The optimisers that a hyperparameter belongs to, where it does not belong to all."""
+
 SCHEDULES = ("constant", "cosine", "linear")
 """How the learning rate falls over a training."""
+
+
+def foreign(name: str, optimizer: str) -> str:
+    """Say that a hyperparameter belongs to other optimisers, if it does."""
+    owners = OWNERS.get(name, (optimizer,))
+    return (
+        ""
+        if optimizer in owners
+        else (f"{name} belongs to {' and '.join(owners)}; the optimizer is {optimizer}")
+    )
 
 
 def _space(name: str, value: Any) -> Space:

@@ -1,0 +1,109 @@
+"""The members that train together: their weights, gradients and updates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rnnbench.contracts import Batch, Task
+from rnnbench.group.optimizers import OPTIMIZERS, clip
+from rnnbench.group.rows import Rows, buffers_of
+from rnnbench.group.steps import Programs
+from rnnbench.member import Member, Recipe
+from rnnbench.nn.dropout import keys
+from rnnbench.nn.network import Network
+
+
+class Group:
+    """The members that still train, each a row of one tensor.
+
+    There are always two rows at least, a lone member's twice: torch computes a single row of many
+    in other ways than several, and other bits come out.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        task: Task,
+        members: Sequence[Member],
+        programs: Programs,
+    ) -> None:
+        first = members[0]
+        self.members = list(members)
+        self.rows = Rows(networks[0])
+        self._network = networks[0]
+        self._step = programs.step(first, networks[0], task)
+        places = _two_at_least(range(len(members)))
+        self._data = self.rows.of([networks[place] for place in places])
+        self._buffers = buffers_of([networks[place] for place in places])
+        recipes = [members[place].recipe for place in places]
+        self._recipes = recipes
+        device = self._data.device
+        numbers = {
+            name: torch.tensor([float(getattr(recipe, name)) for recipe in recipes], device=device)
+            for name in ("weight_decay", "momentum", "beta1", "beta2")
+        }
+        limits = [math.inf if recipe.clip is None else recipe.clip for recipe in recipes]
+        self._limits = torch.tensor(limits, device=device)
+        self._optimizer = OPTIMIZERS[first.recipe.optimizer](self._data, numbers)
+        self._failed = torch.zeros(len(places), dtype=torch.int64, device=device)
+
+    def update(self, update: int, batches: Sequence[Batch]) -> Tensor:
+        """Make one update, counted from 1; return the losses [members]."""
+        self._rekey(update)
+        losses, gradient = self._step(self._data, self._buffers, batches)
+        gradient, norms = clip(gradient, self._limits)
+        sound = losses.isfinite() & norms.isfinite()
+        self._failed = torch.where(sound | (self._failed > 0), self._failed, update)
+        now = [recipe.learning_rate * share(recipe, update) for recipe in self._recipes]
+        rates = torch.tensor(now, device=gradient.device)
+        self._optimizer.step(self._data, gradient, rates)
+        return losses[: len(self.members)]
+
+    def failed(self) -> list[int]:
+        """Return for each member the update that first was not finite, 0 for none."""
+        failed: list[int] = self._failed[: len(self.members)].tolist()
+        return failed
+
+    def row(self, place: int) -> Tensor:
+        """Return a member's weights."""
+        return self._data[place]
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with these members alone."""
+        self.members = [self.members[place] for place in places]
+        if not self.members:
+            return
+        rows = [places[place] for place in _two_at_least(range(len(places)))]
+        index = torch.tensor(rows, device=self._data.device)
+        self._data, self._failed = self._data[index], self._failed[index]
+        self._limits = self._limits[index]
+        self._recipes = [self._recipes[row] for row in rows]
+        self._buffers = {name: tensor[index] for name, tensor in self._buffers.items()}
+        self._optimizer.keep(index)
+
+    def _rekey(self, update: int) -> None:
+        seeds = [member.dropout_seed(update) for member in self.members]
+        each = [keys(self._network, seed) for seed in _two_at_least(seeds)]
+        for name in each[0]:
+            values = [own[name] for own in each]
+            self._buffers[name] = torch.tensor(values, device=self._data.device)
+
+
+def _two_at_least(each: Sequence[int]) -> list[int]:
+    return [*each] if len(each) > 1 else [each[0]] * 2
+
+
+def share(recipe: Recipe, update: int) -> float:
+    """Return the share of the learning rate that the schedule leaves for an update, from 1."""
+    done = (update - 1) / recipe.updates
+    match recipe.schedule:
+        case "cosine":
+            return (1 + math.cos(math.pi * done)) / 2
+        case "linear":
+            return 1 - done
+        case _:
+            return 1.0

@@ -1,0 +1,180 @@
+"""Loss and gradient of all members of a group: together as one program, or in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, fx, nn
+from torch.func import functional_call, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from rnnbench.contracts import Batch, Task
+from rnnbench.group.rows import Rows
+from rnnbench.member import Member
+from rnnbench.nn.loss import loss as loss_of
+from rnnbench.nn.recurrent import Recurrent
+from rnnbench.recurrence import for_members
+
+
+class Step(Protocol):
+    """Computes losses [members] and gradients [members, numbers].
+
+    data     parameters, [members, numbers]
+    buffers  by name, [members, …]
+    batches  of the members, of equal shapes; rows beyond them repeat the first member
+    """
+
+    def __call__(
+        self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
+    ) -> tuple[Tensor, Tensor]:
+        """Compute losses and gradients."""
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """Computes one member after another, each as if it were alone."""
+
+    network: nn.Module
+    task: Task
+    rows: Rows
+
+    def __call__(
+        self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
+    ) -> tuple[Tensor, Tensor]:
+        """Compute losses and gradients."""
+        gradient = torch.empty_like(data)
+        losses = []
+        for member, batch in enumerate(batches):
+            leaves = {
+                name: tensor.detach().requires_grad_()
+                for name, tensor in self.rows.tree(data[member]).items()
+            }
+            own = {name: tensor[member] for name, tensor in buffers.items()}
+            loss = loss_of(functional_call(self.network, (leaves, own), (batch,)), batch, self.task)
+            found = _gradients(loss, leaves)
+            gradient[member] = self.rows.flat([tensor.unsqueeze(0) for tensor in found])[0]
+            losses.append(loss.detach())
+        gradient[len(batches) :] = gradient[0]
+        return torch.stack(losses + losses[:1] * (len(data) - len(batches))), gradient
+
+
+class Together:
+    """Computes all members at once: a program that is traced once for each shape, and replayed.
+
+    Raises what torch raises where a network or a task's loss cannot be batched; random numbers
+    other than keyed ones are an error.
+    """
+
+    def __init__(self, network: nn.Module, task: Task, rows: Rows) -> None:
+        self._network, self._task, self._rows = network, task, rows
+        self._graphs: dict[tuple[object, ...], fx.GraphModule] = {}
+
+    def __call__(
+        self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
+    ) -> tuple[Tensor, Tensor]:
+        """Compute losses and gradients."""
+        each = [*batches, *[batches[0]] * (len(data) - len(batches))]
+        tensors = [
+            None if parts[0] is None else torch.stack(parts)
+            for parts in zip(*map(_tensors, each), strict=True)
+        ]
+        shape = (data.shape, *(None if tensor is None else tensor.shape for tensor in tensors))
+        if shape not in self._graphs:
+            self._graphs[shape] = self._traced(data, buffers, tensors)
+        with torch.no_grad():
+            losses, gradient = self._graphs[shape](data, buffers, tensors)
+        return losses, gradient
+
+    def _traced(
+        self, data: Tensor, buffers: Mapping[str, Tensor], tensors: Sequence[Tensor | None]
+    ) -> fx.GraphModule:
+        def program(data: Tensor, buffers: Any, tensors: Any) -> tuple[Tensor, Tensor]:
+            leaves = {
+                name: tensor.detach().requires_grad_()
+                for name, tensor in self._rows.tree(data).items()
+            }
+            losses = each(leaves, buffers, tensors)
+            found = _gradients(losses.sum(), leaves)
+            return losses.detach(), self._rows.flat(found)
+
+        dims = (0, 0, [None if tensor is None else 0 for tensor in tensors])
+        each = vmap(self._loss, in_dims=dims, randomness="error")
+        with _batched(self._network):
+            graph = make_fx(program)(data, buffers, tensors)
+        _without_idle(graph.graph)
+        graph.recompile()
+        return graph
+
+    def _loss(
+        self,
+        parameters: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        tensors: Sequence[Tensor | None],
+    ) -> Tensor:
+        batch = Batch(*tensors)  # type: ignore[arg-type]  # inputs and targets are there
+        predictions = functional_call(self._network, (parameters, buffers), (batch,))
+        return loss_of(predictions, batch, self._task)
+
+
+class Programs:
+    """The steps of the shapes that were trained last, so that none is traced twice in a row."""
+
+    def __init__(self, most: int = 16) -> None:
+        self._most = most
+        self._steps: dict[str, Step] = {}
+
+    def step(self, member: Member, network: nn.Module, task: Task) -> Step:
+        """Return the step of all members of this shape; `network` is one of theirs."""
+        step = self._steps.pop(member.shape, None)
+        if step is None:
+            rows = Rows(network)
+            step = (Together if member.way == "together" else InTurn)(network, task, rows)
+        self._steps[member.shape] = step
+        while len(self._steps) > self._most:
+            del self._steps[next(iter(self._steps))]
+        return step
+
+
+def _gradients(loss: Tensor, leaves: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    # what the loss does not depend on has a gradient of zeros
+    return torch.autograd.grad(
+        loss, list(leaves.values()), allow_unused=True, materialize_grads=True
+    )
+
+
+def _tensors(batch: Batch) -> tuple[Tensor | None, ...]:
+    return batch.inputs, batch.targets, batch.lengths, batch.mask
+
+
+@contextmanager
+def _batched(network: nn.Module) -> Iterator[None]:
+    """Let a network's recurrences take all members in one call for a while."""
+    recurrences = [module for module in network.modules() if isinstance(module, Recurrent)]
+    runs = [module.run for module in recurrences]
+    try:
+        for module in recurrences:
+            module.run = for_members(module.run)
+        yield
+    finally:
+        for module, run in zip(recurrences, runs, strict=True):
+            module.run = run
+
+
+_IDLE = ("detach", "permute", "expand", "view")
+
+
+def _without_idle(graph: fx.Graph) -> None:
+    """Remove operations that return what they are given; each would cost about a microsecond."""
+    for node in graph.nodes:
+        if node.op != "call_function" or str(node.target.__name__).partition(".")[0] not in _IDLE:
+            continue
+        made, given = node.meta.get("val"), node.args[0].meta.get("val")
+        if made is None or given is None:
+            continue
+        if (made.shape, made.stride()) == (given.shape, given.stride()):
+            node.replace_all_uses_with(node.args[0])
+    graph.eliminate_dead_code()

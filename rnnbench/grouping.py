@@ -1,0 +1,31 @@
+"""Which of the missing members start next, as one group."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from rnnbench.protocol import Ask
+
+MOST = 16
+"""Members in a group at most: more share hardly more, and all end at once."""
+
+
+def next_group(
+    missing: Sequence[Ask], workers: int, memory: int, alone: Collection[str] = ()
+) -> list[Ask]:
+    """Return the first missing member and those that may train with it.
+
+    A group changes no result, so that its size may follow from what is left to do: every worker
+    shall have something.
+
+    memory  bytes that a worker may take
+    alone   keys of members that train by themselves: a group of theirs has died
+    """
+    first = missing[0]
+    if first.member.way == "in turn" or first.member.key in alone:
+        return [first]
+    fits = memory // max(1, first.study.member_bytes)
+    size = max(1, min(MOST, fits, -(-len(missing) // workers)))
+    shape = first.member.shape
+    alike = (ask for ask in missing if ask.member.shape == shape and ask.member.key not in alone)
+    return [ask for ask, _ in zip(alike, range(size), strict=False)]

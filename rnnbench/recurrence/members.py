@@ -1,0 +1,171 @@
+"""A recurrence inside `torch.func.vmap`: one call for all members, which a trace takes as one node.
+
+vmap calls `Door`, which hands the members' tensors, put together, to what runs them (a kernel has
+a loop over members of its own). A trace cannot look into compiled code, and need not: it records
+the call, and the call of its derivative, each as a function that is called again when the trace
+is replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Proxy
+from torch.fx.experimental.proxy_tensor import (
+    disable_proxy_modes_tracing,
+    get_proxy_mode,
+    track_tensor_tree,
+)
+
+from rnnbench.contracts import Tensors
+from rnnbench.recurrence.loop import Runner
+
+
+def for_members(run: Runner) -> Runner:
+    """Return a runner that may be called inside vmap, for one member at a time as it seems.
+
+    `run` takes everything with a leading dimension of members.
+    """
+
+    def runner(
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors | None = None,
+    ) -> tuple[Tensor, Tensors]:
+        groups: dict[str, Mapping[str, Tensor]]
+        groups = {"state": state, "weights": weights, "noise": noise or {}}
+        names = _Names({kind: tuple(group) for kind, group in groups.items()}, lengths is not None)
+        given = [tensor for group in groups.values() for tensor in group.values()]
+        given += [] if lengths is None else [lengths]
+        outputs, *after = _Door.apply(_Call(run, names), x, *given)  # type: ignore[no-untyped-call]  # torch's
+        return outputs, Tensors(zip(state, after, strict=True))
+
+    return runner
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the tensors of a call are, in their order; the lengths come last."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    lengths: bool
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A runner as a function of tensors alone."""
+
+    run: Runner
+    names: _Names
+
+    def __call__(self, x: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        rest = iter(given)
+        groups = {
+            kind: Tensors((name, next(rest)) for name in names)
+            for kind, names in self.names.groups.items()
+        }
+        lengths = next(rest) if self.names.lengths else None
+        outputs, after = self.run(x, groups["state"], groups["weights"], lengths, groups["noise"])
+        return outputs, *after.values()
+
+
+class _Door(torch.autograd.Function):
+    """Turns a call for one member, inside vmap, into one for all of them."""
+
+    @staticmethod
+    def forward(call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004  torch's
+        raise TypeError("a runner for members was called outside of vmap")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep nothing: `_Recorded` is what is differentiated."""
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Sequence[int | None], call: _Call, *tensors: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        together = [
+            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(tensors, in_dims[1:], strict=True)
+        ]
+        made = _Recorded.apply(call, *together)  # type: ignore[no-untyped-call]  # torch's
+        return made, (0,) * len(made)
+
+
+class _Recorded(torch.autograd.Function):
+    """A call and its derivative, neither of which a trace looks into."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        needed = ctx.needs_input_grad[1:]
+
+        def run(*tensors: Tensor) -> tuple[tuple[Tensor, ...], _Tape]:
+            return _run(call, needed, tensors)
+
+        made: tuple[Tensor, ...]
+        made, ctx.tape = _recorded(run, *tensors)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
+        found, _ = _recorded(_back, ctx.tape, *gradients)
+        rest = iter(found)
+        return (None, *(next(rest) if needed else None for needed in ctx.needs_input_grad[1:]))
+
+
+class _Tape:
+    """What autograd remembers of a call; a trace hands it from the call to its derivative."""
+
+    def __init__(self, results: tuple[Tensor, ...], leaves: list[Tensor]) -> None:
+        self.results, self.leaves = results, leaves
+        self.proxy: Proxy | None = None
+
+
+def _run(
+    call: _Call, needed: Sequence[bool], tensors: Sequence[Tensor]
+) -> tuple[tuple[Tensor, ...], _Tape]:
+    given = [
+        tensor.detach().requires_grad_(need) for tensor, need in zip(tensors, needed, strict=True)
+    ]
+    with torch.enable_grad():
+        results = call(*given)
+    leaves = [tensor for tensor in given if tensor.requires_grad]
+    return tuple(result.detach() for result in results), _Tape(results, leaves)
+
+
+def _back(tape: _Tape, *gradients: Tensor | None) -> tuple[tuple[Tensor, ...], None]:
+    """Return a gradient for each leaf; zeros for one that nothing depends on."""
+    known = [
+        (result, gradient)
+        for result, gradient in zip(tape.results, gradients, strict=True)
+        if gradient is not None and result.requires_grad
+    ]
+    results, given = zip(*known, strict=True) if known else ((), ())
+    found = torch.autograd.grad(results, tape.leaves, given, allow_unused=True)
+    return tuple(
+        torch.zeros_like(leaf) if gradient is None else gradient
+        for leaf, gradient in zip(tape.leaves, found, strict=True)
+    ), None
+
+
+def _recorded(function: Callable[..., tuple[tuple[Tensor, ...], Any]], *args: Any) -> Any:
+    """Call a function; a trace that is under way notes the call and nothing of what is in it."""
+    mode = get_proxy_mode()
+    if mode is None:
+        return function(*args)
+    tracer: Any = mode.tracer
+    proxies = [arg.proxy if isinstance(arg, _Tape) else tracer.unwrap_proxy(arg) for arg in args]
+    proxy: Any = tracer.create_proxy("call_function", function, tuple(proxies), {})
+    with disable_proxy_modes_tracing():
+        made, rest = function(*args)
+    track_tensor_tree(made, proxy[0], constant=None, tracer=tracer)
+    if isinstance(rest, _Tape):
+        rest.proxy = proxy[1]
+    return made, rest

@@ -1,0 +1,104 @@
+"""Which studies train together, and what is said of those that do not."""
+
+import pytest
+import torch
+from groups import Guess, member
+from kernel_cells import OddGates
+
+from rnnbench.group.way import Ways
+from rnnbench.registry import load_registry
+
+CELLS = {name: component.cls for name, component in load_registry().cells.items()}
+
+
+def chosen(cell, task=None, **options):
+    task = task or Guess()
+    device = options.pop("device", "cpu")
+    one = member(cell, task, **options)
+    return Ways().choose(
+        one if device == "cpu" else type(one)(**vars(one) | {"device": device}), cell, task
+    )
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_the_built_in_cells_train_together_while_they_are_small(name, bidirectional):
+    assert chosen(CELLS[name], bidirectional=bidirectional, layers=2, dropout=0.1).way == "together"
+    assert chosen(CELLS[name], hidden=64).way == "in turn"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"hidden": 64}, "from 64 hidden units on a processor gains nothing"),
+        ({"batch": 33}, "a batch of 33 is no multiple of 32"),
+        ({"backend": "loop"}, "backend loop runs one member at a time"),
+        ({"backend": "torch"}, "backend torch runs one member at a time"),
+        ({"device": "cuda"}, "cuda trains one member at a time"),
+    ],
+)
+def test_a_rule_is_named(options, reason):
+    found = chosen(CELLS["gru"], **options)
+    assert (found.way, found.reason) == ("in turn", reason)
+
+
+class Reading(Guess):
+    """Its targets are made by a task whose loss cannot be batched: they are read into Python."""
+
+    name = "reading"
+    loss_over_steps = property(lambda self: "sum")
+
+
+def test_what_cannot_be_batched_trains_in_turn_and_says_what_torch_says(monkeypatch):
+    def reading(predictions, batch, task):
+        return predictions.sum() * float(predictions.detach().sum())
+
+    monkeypatch.setattr("rnnbench.group.steps.loss_of", reading)
+    found = chosen(CELLS["gru"])
+    assert found.way == "in turn"
+    assert found.reason.startswith("it cannot be batched: ")
+    assert "\n" not in found.reason
+
+
+def test_what_computes_something_else_inside_vmap_trains_in_turn(monkeypatch):
+    from rnnbench.group import steps
+
+    real = steps.loss_of
+
+    def other(predictions, batch, task):
+        inside = torch._C._functorch.is_batchedtensor(predictions)
+        return real(predictions, batch, task) * (2 if inside else 1)
+
+    monkeypatch.setattr(steps, "loss_of", other)
+    found = chosen(CELLS["gru"])
+    assert (found.way, found.reason) == ("in turn", "it computes something else inside vmap")
+
+
+def test_what_depends_on_the_neighbours_trains_in_turn(monkeypatch):
+    from rnnbench.group import steps
+
+    real = steps.Together.__call__
+
+    def leaking(self, data, buffers, batches):
+        losses, gradient = real(self, data, buffers, batches)
+        return losses, gradient + 1e-7 * torch.arange(len(data)).unsqueeze(1)
+
+    monkeypatch.setattr(steps.Together, "__call__", leaking)
+    found = chosen(CELLS["gru"])
+    assert (found.way, found.reason) == ("in turn", "a member's last bits depend on its neighbours")
+
+
+def test_a_network_is_tried_once_whatever_the_length(monkeypatch):
+    from rnnbench.group import way
+
+    tried = []
+    real = way._tried
+    monkeypatch.setattr(way, "_tried", lambda *given: tried.append(given) or real(*given))
+    ways, cell = Ways(), CELLS["gru"]
+    for task in (Guess(steps=5), Guess(steps=9), Guess(width=3)):
+        ways.choose(member(cell, task), cell, task)
+    assert len(tried) == 2
+
+
+def test_a_strangers_cell_trains_together_too():
+    assert chosen(OddGates).way == "together"
