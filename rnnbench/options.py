@@ -42,6 +42,11 @@ Space = Between | LogBetween | Choice
 """What one dimension of a search may be."""
 
 
+def bounds(space: Space) -> tuple[Value, ...]:
+    """Return the values that a space reaches farthest with: its ends, or all that are listed."""
+    return space.values if isinstance(space, Choice) else (space.low, space.high)
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a cell or task: its default, the values it takes, where a search may look.

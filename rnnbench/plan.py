@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from rnnbench.contracts import Metric
+from rnnbench.group.building import network_of
 from rnnbench.group.way import Chosen, Ways
 from rnnbench.matching import Matched, match
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
@@ -105,7 +106,11 @@ def plan(
         studies,
         {cell.entry.label: _cell_card(cell) for cell in cells},
         {task.entry.name: asked(task.component, partial(_task_card, task)) for task in tasks},
-        (*_warnings(suite, studies, contrasts), *(() if chooser.forced else _fallbacks(studies))),
+        (
+            *_warnings(suite, studies, contrasts),
+            *_forced(wanted, suite.training.backend),
+            *(() if chooser.forced else _fallbacks(studies)),
+        ),
     )
 
 
@@ -141,6 +146,11 @@ def _study(
         tuple((metric.name, metric.version) for metric in task.metrics),
         chosen.name,
         device,
+    )
+    # a cell that contradicts itself is found before anything trains
+    asked(
+        cell.component,
+        lambda: network_of(replace(template, device="cpu"), cell.component.cls, task.task),
     )
     skipped = ""
     if entry.bidirectional and task.task.causal:
@@ -365,6 +375,12 @@ def _warnings(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Itera
             f"one generation holds all {suite.chosen.trials} trials, so {suite.search.sampler} "
             "never sees a result; lower search.generation"
         )
+
+
+def _forced(wanted: str, written: str) -> Iterator[str]:
+    """Say that another backend is used than the suite asks for."""
+    if wanted != written:
+        yield f"RNNBENCH_BACKEND asks for backend `{wanted}`, whatever the suite says ({written})"
 
 
 def _fallbacks(studies: tuple[Study, ...]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rnnbench.contracts import Batch, Cell, Metric, Task
 from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
 from rnnbench.nn.loss import valid_mask
 from rnnbench.nn.readout import require
-from rnnbench.options import Option, Space
+from rnnbench.options import Option, Space, bounds
 from rnnbench.registry import Component, Registry, asked
 from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
 from rnnbench.suite.source import Place
@@ -160,6 +160,8 @@ def _own_space(suite: Suite, entry: ArchitectureEntry, cell: Cell) -> dict[str, 
             )
         if name not in numeric:
             raise _unknown(suite, at, f"numeric option of cell `{entry.cell}`", name, numeric)
+        for value in bounds(entry.own[name]):
+            located(suite, at, partial(numeric[name].check, name, value))
     return dict(entry.own)
 
 

@@ -206,9 +206,9 @@ class AgeingAndBranching(Ageing):
         (Detaching(), "detaches a tensor inside `step`", 1),
         (SwitchingOff(), "switches gradients off inside `step`", 2),
         (Drawing(), "draws random numbers inside `step`", 1),
-        (Tossing(), "has hidden random numbers or a memory of its own", 0),
-        (Ageing(), "has hidden random numbers or a memory of its own", 0),
-        (AgeingAndBranching(), "has hidden random numbers or a memory of its own", 0),
+        (Tossing(), "draws random numbers from `random` inside `step`", 0),
+        (Ageing(), "changes `self.age` inside `step`", 0),
+        (AgeingAndBranching(), "changes `self.age` inside `step`", 0),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Cell) else "",
 )

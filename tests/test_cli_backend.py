@@ -212,8 +212,8 @@ def test_validate_says_the_reasons_too(rnnbench):
     [
         ("detaching", f"detaches a tensor inside `step`, at {DETACHED}"),
         ("switching_off", "switches gradients off inside `step`, at stranger.py:"),
-        ("tossing", "has hidden random numbers or a memory of its own"),
-        ("ageing", "has hidden random numbers or a memory of its own"),
+        ("tossing", "draws random numbers from `random` inside `step`, at stranger.py:"),
+        ("ageing", "changes `self.age` inside `step`, at stranger.py:"),
     ],
 )
 @pytest.mark.parametrize(

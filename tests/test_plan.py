@@ -2,11 +2,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from rnnbench.contracts import Task
+from rnnbench.contracts import Noise, Task
 from rnnbench.errors import InputError, PluginError, SuiteError
 from rnnbench.member import Seed
 from rnnbench.nn.sizes import flops, sizes
-from rnnbench.options import Between, Choice, LogBetween
+from rnnbench.options import Between, Choice, LogBetween, Option
 from rnnbench.plan import Plan, plan
 from rnnbench.registry import load_registry
 from rnnbench.suite import read_suite
@@ -269,7 +269,8 @@ def test_each_reason_for_running_without_a_kernel_is_said_once(planned, tmp_path
         "lstm, bilstm on backend torch: equals torch's LSTM; no kernel, since kernels are for the "
         "CPU and this runs on cuda",
     )
-    assert plan(suite, registry, device="cuda", backend="loop").warnings == ()
+    (forced,) = plan(suite, registry, device="cuda", backend="loop").warnings
+    assert forced.startswith("RNNBENCH_BACKEND asks for backend `loop`")
 
 
 def test_a_step_that_hides_something_is_refused_with_its_plugin_and_package(registry, tmp_path):
@@ -399,6 +400,39 @@ def test_settings_that_would_do_nothing_are_refused(refusal):
     assert "dropout acts between layers" in refusal(("layers: 2, ", ""))
     momentum = ("training: {", "training: {momentum: 0.5, ")
     assert "momentum belongs to sgd; the optimizer is adam" in refusal(momentum)
+
+
+def test_a_search_space_beyond_the_bounds_of_an_option_is_refused(planned, registry, tmp_path):
+    component = registry.cell("lstm")
+    options = {**component.cls.options, "forget_bias": Option(1.0, low=0.0, high=2.0)}
+    bounded = type("Bounded", (component.cls,), {"options": options})
+    cells = {**registry.cells, "lstm": replace(component, cls=bounded)}
+    path = tmp_path / "y.yaml"
+    path.write_text(
+        TEXT.replace("{cell: lstm", "{cell: lstm, search: {forget_bias: {between: [0, 3]}}", 1)
+    )
+    with pytest.raises(SuiteError, match="option `forget_bias` is at most 2, not 3"):
+        plan(read_suite(path), replace(registry, cells=cells))
+
+
+def test_noise_without_its_option_is_refused_before_training(registry, tmp_path):
+    component = registry.cell("rnn")
+    noisy = type(
+        "Noisy",
+        (component.cls,),
+        {"noise": lambda self, hidden: {"n": Noise("mask", hidden, "gone")}},
+    )
+    path = tmp_path / "y.yaml"
+    path.write_text(TEXT)
+    cells = {**registry.cells, "rnn": replace(component, cls=noisy)}
+    with pytest.raises(PluginError, match="strength `gone`, which is no numeric option"):
+        plan(read_suite(path), replace(registry, cells=cells))
+
+
+def test_a_backend_that_the_environment_forces_is_a_warning(planned):
+    said = [text for text in planned(backend="loop").warnings if "RNNBENCH_BACKEND" in text]
+    assert said == ["RNNBENCH_BACKEND asks for backend `loop`, whatever the suite says (auto)"]
+    assert not any("RNNBENCH_BACKEND" in text for text in planned().warnings)
 
 
 def test_a_batch_that_a_task_cannot_give_is_refused_before_training(refusal):

@@ -2,6 +2,8 @@
 
 import inspect
 import random
+import warnings
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -118,9 +120,6 @@ REFUSED = {
         lambda x, s, w: affine(x, s, w) if w.b[0] > 0 else s.h,
         "reads a tensor's value into Python",
     ),
-    "item": (lambda x, s, w: affine(x, s, w) * s.h.mean().item(), "reads a tensor's value"),
-    "float": (lambda x, s, w: affine(x, s, w) * float(w.b[0]), "reads a tensor's value"),
-    "tolist": (lambda x, s, w: affine(x, s, w) * s.h.tolist()[0][0], "reads a tensor's value"),
     "float64": (lambda x, s, w: affine(x, s, w).double().tanh().to(x.dtype), "makes torch.float64"),
     "float16": (lambda x, s, w: affine(x, s, w).half().tanh().to(x.dtype), "makes torch.float16"),
     "bfloat16": (lambda x, s, w: affine(x, s, w).bfloat16().to(x.dtype), "makes torch.bfloat16"),
@@ -175,6 +174,9 @@ def through_an_argument(x, s, w):
 
 
 ERRORS = {
+    "item": (lambda x, s, w: affine(x, s, w) * s.h.mean().item(), "loses its gradient"),
+    "float": (lambda x, s, w: affine(x, s, w) * float(w.b[0]), "loses its gradient"),
+    "a list": (lambda x, s, w: affine(x, s, w) * max(w.b.tolist()), "loses its gradient"),
     "detach": (lambda x, s, w: affine(x, s, w) + s.h.detach(), "detaches a tensor"),
     "torch.detach": (lambda x, s, w: affine(x, s, w) + torch.detach(s.h), "detaches a tensor"),
     "data": (lambda x, s, w: affine(x, s, w) + s.h.data, "detaches a tensor"),
@@ -293,6 +295,64 @@ HIDDEN = {
     "random of numpy": lambda x, s, w: affine(x, s, w) * float(np.random.rand()),
     "a counter": counting,
 }
+
+
+def late(self, x, s, w):
+    """Change after many calls, which no check waits for."""
+    self.calls = getattr(self, "calls", 0) + 1
+    return {"h": affine(x, s, w) * (1.0 if self.calls < 200 else 0.0)}
+
+
+def lately(self, x, s, w):
+    type(self).calls = getattr(self, "calls", 0) + 1
+    return {"h": affine(x, s, w)}
+
+
+def listing(self, x, s, w):
+    self.seen = [*getattr(self, "seen", []), 1]
+    return {"h": affine(x, s, w)}
+
+
+SELDOM = {
+    "a counter of the cell": (
+        late,
+        r"changes `self.calls` inside `step`, at test_trace.py:\d+: carry .* as a state",
+    ),
+    "a counter of its class": (lately, r"changes `self.calls` inside"),
+    "a list that grows": (listing, r"changes `self.seen` inside"),
+    "a rare draw of numpy": (
+        lambda self, x, s, w: {"h": affine(x, s, w) * (1 if np.random.rand() > 1e-9 else 2)},
+        r"random numbers from `numpy.random` .*declare",
+    ),
+    "a rare draw of Python": (
+        lambda self, x, s, w: {"h": affine(x, s, w) * (1 if random.random() > 1e-9 else 2)},
+        r"random numbers from `random` .*declare",
+    ),
+}
+"""What is hidden and shows in no number of a check."""
+
+
+@pytest.mark.parametrize(("step", "said"), SELDOM.values(), ids=SELDOM)
+def test_what_is_hidden_is_an_error_even_if_it_changes_nothing_yet(step, said):
+    cell = type(
+        "Seldom", (Written,), {"inputs": IN, "states": {"h": H}, "shapes": ONE, "step": step}
+    )
+    with pytest.raises(PluginError, match=said):
+        kernel_of(cell())
+
+
+def test_what_is_made_once_and_stays_is_no_memory():
+    class Caching(Written):
+        inputs, states, shapes = IN, {"h": H}, ONE
+
+        @cached_property
+        def mask(self):
+            return torch.ones(H)
+
+        def step(self, x, s, w):
+            return {"h": affine(x, s, w) * self.mask}
+
+    assert kernel_of(Caching()).shapes.states == {"h": H}
 
 
 def lines_of(step) -> list[str]:
@@ -444,8 +504,12 @@ def test_a_batch_size_in_the_arithmetic_makes_a_kernel_that_is_refused():
 
 
 def test_warnings_of_a_step_are_left_to_its_training():
+    def warning(x, s, w):
+        warnings.warn("steep", stacklevel=1)
+        return affine(x, s, w) * (2 if s.h[0, 0] > 0 else 1)
+
     with pytest.raises(UnsupportedError, match="reads a tensor's value"):
-        kernel_of(way(lambda x, s, w: affine(x, s, w) * float(s.h[0, 0])))
+        kernel_of(way(warning))
 
 
 def test_a_norm_has_no_gradient_at_zero_as_in_torch():

@@ -61,6 +61,12 @@ def _cell(component: Component) -> Iterator[Section]:
     if cls.card:
         yield "Identity card", pairs(cls.card)
     yield from _options(cls)
+    if noise := asked(component, lambda: cls().noise(HIDDEN)):
+        rows = [
+            [f"w.{name}", each.kind, each.strength, "sequence" if each.once else "step"]
+            for name, each in noise.items()
+        ]
+        yield "Noise", table(("read as", "kind", "strength", "drawn for each"), rows)
     layer = asked(component, lambda: cls().torch_layer())
     name = None if layer is None else layer.kind.partition("_")[0]
     yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,11 @@ def trace(cell: Cell, shapes: Shapes) -> Traced:
             f"its step calls a torch.autograd.Function, whose gradient is its own{at(function)}"
         )
     try:
-        with torch.enable_grad(), fx_traceback.preserve_node_meta():
+        with (
+            torch.enable_grad(),
+            fx_traceback.preserve_node_meta(),
+            warnings.catch_warnings(action="ignore"),
+        ):
             graph = make_fx(functionalize(step), decomposition_table=_DECOMPOSITIONS)(*examples)
     except PluginError:
         raise

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from inspect import unwrap
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,6 +16,7 @@ from rnnbench.errors import OptionError, PluginError, UnsupportedError
 from rnnbench.recurrence.kernel import Kernel
 from rnnbench.recurrence.loop import loop
 from rnnbench.recurrence.trace import Shapes
+from rnnbench.recurrence.watch import place
 
 MEMBERS, STEPS, LENGTHS = 2, 4, (4, 1, 3, 4, 2)
 """The fixed shape of a check: two members, five sequences of up to four steps."""
@@ -232,15 +231,10 @@ def _repeated(cell: Cell, run: _Run, given: _Given, dtype: torch.dtype) -> tuple
     if not _worst(*_errors(*zeroed)) <= REPEATED[dtype]:
         raise PluginError(
             f"cell `{cell.name}` gives other numbers when it is run again: its step at "
-            f"{_place(cell)} has hidden random numbers or a memory of its own; declare noise with "
+            f"{place(cell)} has hidden random numbers or a memory of its own; declare noise with "
             "`noise`, and carry what must be kept as a state"
         )
     return first
-
-
-def _place(cell: Cell) -> str:
-    code = unwrap(cell.step).__code__
-    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
 def _given(cell: Cell, shapes: Shapes, seed: int) -> _Given:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import linecache
+import random
 import sys
 import sysconfig
 import traceback
 import warnings
+from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import unwrap
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 import torch.fx.traceback as fx_traceback
 from torch import Tensor
@@ -47,8 +50,11 @@ def rehearse(cell: Cell, x: Tensor, noise: Tensors, state: Tensors, weights: Ten
                     f"cell `{cell.name}`: its step returns {type(new).__name__}, not the new "
                     "states by name, {'h': …}"
                 )
+            # what is made once and stays, such as a cached constant, is no memory
+            held = _held(cell)
             drawn = _each(noise, _twice)
             _, after = loop(cell, _twice(x), state, weights, None, drawn)
+            _same(cell, held, _held(cell))
         except PluginError:
             raise
         except Exception as error:
@@ -69,6 +75,45 @@ def rehearse(cell: Cell, x: Tensor, noise: Tensors, state: Tensors, weights: Ten
             f"cell `{cell.name}`: the gradient of its step fails with {said(error)}"
         ) from error
     return watch
+
+
+def place(cell: Cell) -> str:
+    """Return `file:line` of a cell's step."""
+    code = unwrap(cell.step).__code__
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+
+
+def _held(cell: Cell) -> dict[str, object]:
+    """Return what a step could change unseen: attributes, and the generators that all share."""
+    classes = [base for base in type(cell).__mro__[::-1] if base not in (object, ABC, Cell)]
+    attributes = {
+        name: (id(value), [id(each) for each in value] if isinstance(value, list) else ())
+        for holder in (*classes, cell)
+        for name, value in vars(holder).items()
+    }
+    numpy_state = np.random.get_state(legacy=False)["state"]
+    return {
+        **{f"self.{name}": value for name, value in attributes.items()},
+        "random": random.getstate(),
+        "numpy.random": (numpy_state["pos"], numpy_state["key"].tobytes()),
+    }
+
+
+def _same(cell: Cell, before: Mapping[str, object], after: Mapping[str, object]) -> None:
+    """Refuse a step that changed something.
+
+    Raises:
+        PluginError: it did.
+    """
+    for name, value in after.items():
+        if before.get(name) == value:
+            continue
+        if name.startswith("self."):
+            does, instead = f"changes `{name}`", "carry what must be kept as a state"
+        else:
+            does = f"draws random numbers from `{name}`"
+            instead = "declare them with `noise`, so that runs can be repeated"
+        raise PluginError(f"cell `{cell.name}` {does} inside `step`, at {place(cell)}: {instead}")
 
 
 class Watch(TorchFunctionMode):
@@ -104,6 +149,11 @@ class Watch(TorchFunctionMode):
             raise self.refusal("switches gradients off", _UNTRAINED)
         if name in ("detach", "detach_") or func in _DATA:
             raise self.refusal("detaches a tensor", _UNTRAINED)
+        if name in _READERS and args[0].requires_grad:
+            raise self.refusal(
+                "makes a Python number of a tensor and loses its gradient",
+                "stay with tensors; to compare, write `if (h > 0).any():` or torch.where",
+            )
         if getattr(func, "__module__", "") == "torch.nn.init":
             raise self.refusal("makes weights", "declare them with `weights`")
         made = func(*args, **(kwargs or {}))
@@ -160,9 +210,14 @@ def at(line: str) -> str:
 
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
-_UNTRAINED = "what depends on it would train wrongly without a word"
+_UNTRAINED = (
+    "what depends on it would train wrongly without a word; a gradient that is meant to be cut "
+    "or replaced is a torch.autograd.Function"
+)
 
 _GRAD_SWITCHES = ("_set_grad_enabled", "set_grad_enabled")
+
+_READERS = ("item", "tolist", "__float__", "__int__", "__index__", "__complex__")
 
 _DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]  # a getset descriptor
 
