@@ -9,13 +9,17 @@ from statistics import fmean
 import torch
 
 from rnnbench.campaign import Campaign
+from rnnbench.group.steps import Programs
 from rnnbench.member import Finished
 from rnnbench.registry import Registry
 from rnnbench.study import Study
-from rnnbench.training import train
+from rnnbench.training import train_group
 
 PROBED_UPDATES = 4
-"""Enough to see what an update costs; the first one pays for warming up and is not counted."""
+"""Enough to see what an update costs."""
+
+PROBED_MEMBERS = 8
+"""Members of a group that is measured, where they train together."""
 
 
 def member_seconds(study: Study, seconds: Mapping[str, float], points: int) -> float:
@@ -27,16 +31,20 @@ def member_seconds(study: Study, seconds: Mapping[str, float], points: int) -> f
 
 def measured(study: Study, registry: Registry) -> float | None:
     """Train a few updates of a study's defaults; return what a member takes, None if it fails."""
-    template = study.template
+    template, programs = study.template, Programs()
     torch.set_num_threads(1)
-    times = []
-    for updates in (1, PROBED_UPDATES):
-        recipe = replace(template.recipe, updates=updates, points=1)
-        finished, _ = train(replace(template, recipe=recipe), registry)
-        if "update" not in finished.seconds:
-            return None
-        times.append(finished.seconds)
-    return member_seconds(study, times[1], 1)
+    recipe = replace(template.recipe, updates=PROBED_UPDATES, points=1)
+    several = 1 if template.way == "in turn" else min(PROBED_MEMBERS, study.budget.seeds)
+    members = [
+        replace(template, recipe=recipe, seed=replace(template.seed, index=index))
+        for index in range(several)
+    ]
+    # the first time pays for warming up
+    train_group(members, registry, programs)
+    finished = [finished for finished, _ in train_group(members, registry, programs)]
+    if not all("update" in one.seconds for one in finished):
+        return None
+    return fmean(member_seconds(study, one.seconds, 1) for one in finished)
 
 
 def known(study: Study, campaign: Campaign) -> float | None:

@@ -64,10 +64,11 @@ class Done:
     group: int = 1
 
 
-def slots_for(workers: int, gpus: Sequence[str]) -> tuple[Slot, ...]:
-    """Place one worker on each GPU (index or UUID), or `workers` of them on CPU cores."""
+def slots_for(workers: int, gpus: Sequence[str], per_gpu: int = 1) -> tuple[Slot, ...]:
+    """Place `per_gpu` workers on each GPU (index or UUID), or `workers` of them on CPU cores."""
     if gpus:
-        return tuple(Slot(f"gpu-{gpu}", gpu) for gpu in gpus)
+        # one on each GPU first, so that few members are spread
+        return tuple(Slot(f"gpu-{gpu}-{index}", gpu) for index in range(per_gpu) for gpu in gpus)
     return tuple(Slot(f"cpu-{index}") for index in range(workers))
 
 

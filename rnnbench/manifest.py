@@ -67,6 +67,7 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
         "search": {
             "sampler": suite.search.sampler,
             "generation": suite.search.generation,
+            "pruner": suite.search.pruner and suite.search.pruner.model_dump(),
             "replicates": suite.search.replicates,
             "space": _spaces(suite.search.space),
             "own": {label: space for label, space in own.items() if space},

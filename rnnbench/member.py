@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
+from rnnbench.contests import Contest
 from rnnbench.direction import Direction
 from rnnbench.errors import SealedError
 from rnnbench.options import Value
@@ -92,7 +93,7 @@ class Seed:
 class Member:
     """One trial or run: all that decides its numbers, and nothing else.
 
-    `metrics` are (name, version) pairs; the first is the score.
+    `metrics` are (name, version) pairs; the first is the score. A `contest` may drop a trial early.
     """
 
     architecture: Architecture
@@ -104,6 +105,7 @@ class Member:
     device: str = "cpu"
     precision: str = "float32"
     way: Way = "in turn"
+    contest: Contest | None = None
 
     @cached_property
     def key(self) -> str:

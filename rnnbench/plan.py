@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
+from rnnbench.contests import Pruner
 from rnnbench.contracts import Metric
 from rnnbench.group.building import network_of
 from rnnbench.group.way import Chosen, Ways
@@ -167,7 +168,11 @@ def _study(
         template=replace(template, way=way.way),
         direction=first_metric(suite, task).direction,
         search=SearchSpace(
-            suite.search.sampler, suite.search.generation, dict(suite.search.space), dict(cell.own)
+            suite.search.sampler,
+            suite.search.generation,
+            dict(suite.search.space),
+            dict(cell.own),
+            _pruner(suite, template.recipe.updates),
         ),
         budget=Budget(
             suite.chosen.name,
@@ -246,6 +251,19 @@ def _backend(
     if chooser.forced == suite.training.backend:
         return located(suite, ("training", "backend"), lambda: asked(cell.component, choose))
     return asked(cell.component, choose)
+
+
+def _pruner(suite: Suite, updates: int) -> Pruner | None:
+    section = suite.search.pruner
+    if section is None:
+        return None
+    first = section.min_updates or max(1, updates // section.factor**2)
+    if first >= updates:
+        raise suite.error(
+            ("search", "pruner", "min_updates"),
+            f"the first rung, at update {first}, is not before the end of a training of {updates}",
+        )
+    return Pruner(section.kind, section.factor, first)
 
 
 def _bytes(
@@ -369,6 +387,11 @@ def _warnings(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Itera
     elif any(fixed.values()):
         names = ", ".join(name for name, still in fixed.items() if still)
         yield f"unequal tuning: {names} have fixed hyperparameters while others are searched"
+    if suite.search.pruner is not None:
+        yield (
+            f"{suite.search.pruner.kind} drops trials early: on tasks that are learnt late and at "
+            "once, it drops those that would have learnt them"
+        )
     learns = suite.search.sampler in LEARNING
     if learns and not all(fixed.values()) and suite.search.generation >= suite.chosen.trials > 1:
         yield (

@@ -7,14 +7,16 @@ trained them and in whatever order. A killed run therefore continues by asking a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
+from rnnbench.contests import Contest, rungs
 from rnnbench.direction import Direction
 from rnnbench.member import Finished, Member
 from rnnbench.search import Scored, Trial, propose
+from rnnbench.seeds import seed_of
 from rnnbench.study import Study
 
 Phase = Literal["search", "confirm", "evaluation"]
@@ -80,15 +82,10 @@ class Progression:
             if index == len(self._generations):
                 self._generations.append(self._proposed(start, asks, finished))
             asks += [
-                Ask(
-                    study,
-                    "search",
-                    0,
-                    study.member(trial.values, "tuning", 0),
-                    trial.number,
-                    trial.origin,
+                Ask(study, "search", 0, member, trial.number, trial.origin)
+                for trial, member in zip(
+                    self._generations[index], _entered(study, self._generations[index]), strict=True
                 )
-                for trial in self._generations[index]
             ]
         return asks, all(ask.member.key in finished for ask in asks)
 
@@ -98,7 +95,7 @@ class Progression:
         study = self.study
         trials = [trial for generation in self._generations for trial in generation]
         history = [
-            Scored(trial, finished[ask.member.key].valid_score if _ok(ask, finished) else None)
+            _scored(trial, finished[ask.member.key])
             for trial, ask in zip(trials, asks, strict=True)
         ]
         stop = min(start + study.search.generation, study.budget.trials)
@@ -144,6 +141,37 @@ class Progression:
             )
             for index in range(study.budget.seeds)
         ]
+
+
+def _entered(study: Study, trials: Sequence[Trial]) -> list[Member]:
+    """Return the members of a generation's trials, in the contests that drop some of them."""
+    members = [study.member(trial.values, "tuning", 0) for trial in trials]
+    pruner = study.search.pruner
+    if pruner is None:
+        return members
+    ladders = rungs(pruner, study.template.recipe.updates, len(members))
+    peers: dict[tuple[int, ...], list[str]] = {ladder: [] for ladder in ladders}
+    for member, ladder in zip(members, ladders, strict=True):
+        peers[ladder].append(member.key)
+    contests = {
+        ladder: Contest(ladder, pruner.factor, f"{seed_of(*keys):x}") if ladder else None
+        for ladder, keys in peers.items()
+    }
+    return [
+        replace(member, contest=contests[ladder])
+        for member, ladder in zip(members, ladders, strict=True)
+    ]
+
+
+def _scored(trial: Trial, finished: Finished) -> Scored:
+    """Return what a sampler learns from a finished trial."""
+    match finished.status:
+        case "ok":
+            return Scored(trial, finished.valid_score)
+        case "pruned":
+            return Scored(trial, finished.valid_score, finished.updates)
+        case _:
+            return Scored(trial, None)
 
 
 def _ok(ask: Ask, finished: Mapping[str, Finished]) -> bool:

@@ -163,15 +163,18 @@ def carry_out(
         while True:
             missing = [] if stopping() else list(campaign.missing(flying))
             while missing and executor.free:
-                group = next_group(missing, len(slots), memory, alone)
+                group = next_group(missing, campaign.asks, len(slots), memory, alone)
                 executor.submit([ask.member for ask in group])
                 for ask in group:
-                    flying[ask.member.key] = ask
-                    notify(Launched(ask))
+                    if ask.member.key not in campaign.finished:
+                        flying[ask.member.key] = ask
+                        notify(Launched(ask))
                 missing = [ask for ask in missing if ask.member.key not in flying]
             if not flying:
                 return
             for done in executor.wait(timeout=1.0):
+                if done.key not in flying:  # it had finished before: its contest was held again
+                    continue
                 ask = flying.pop(done.key)
                 if done.finished.status == "crashed" and done.group > 1:
                     # a death counts against a member only when it trained by itself

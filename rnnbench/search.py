@@ -55,10 +55,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Scored:
-    """A finished trial; the score is None where it failed."""
+    """A finished trial: its score, None where it failed; `reached`, the update it was pruned at."""
 
     trial: Trial
     score: float | None
+    reached: int | None = None
 
 
 def propose(
@@ -142,8 +143,13 @@ def _rebuilt(
             optuna.create_trial(
                 params=dict(scored.trial.values),
                 distributions=_distributions(search),
-                value=scored.score,
-                state=TrialState.PRUNED if scored.score is None else TrialState.COMPLETE,
+                value=scored.score if scored.reached is None else None,
+                state=TrialState.COMPLETE
+                if scored.score is not None and scored.reached is None
+                else TrialState.PRUNED,
+                intermediate_values={scored.reached: scored.score}
+                if scored.score is not None and scored.reached is not None
+                else {},
             )
         )
     return study

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rnnbench.contests import Pruner
 from rnnbench.direction import Direction
 from rnnbench.member import Member, Recipe, Role, Seed
 from rnnbench.options import Space, Value
@@ -24,12 +25,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Where a study looks: `shared` dimensions are every architecture's, `own` the cell's."""
+    """Where a study looks: `shared` dimensions are every architecture's, `own` the cell's.
+
+    `pruner` drops trials before their end; None: all train to it.
+    """
 
     sampler: str
     generation: int
     shared: Mapping[str, Space]
     own: Mapping[str, Space]
+    pruner: Pruner | None = None
 
     @property
     def fixed(self) -> bool:

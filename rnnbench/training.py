@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from rnnbench.contests import stay
 from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Task
 from rnnbench.direction import Direction
 from rnnbench.group.building import network_of
@@ -57,11 +58,11 @@ def train_group(members: Sequence[Member], registry: Registry, programs: Program
     except Exception as error:  # noqa: BLE001  a plugin may raise anything, and it becomes a row
         if len(members) > 1:
             half = len(members) // 2
-            return [
-                left
-                for part in (members[:half], members[half:])
-                for left in train_group(part, registry, programs)
-            ]
+            parts = [members[:half], members[half:]]
+            if members[0].contest is not None:
+                # half a contest would drop others; alone, nobody is dropped
+                parts = [[member] for member in members]
+            return [left for part in parts for left in train_group(part, registry, programs)]
         full = isinstance(error, MemoryError | torch.OutOfMemoryError)
         lefts = [(_failed("out_of_memory" if full else "error", error), None)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -120,6 +121,7 @@ class _Fit:
     best: _Best | None = None
     updates: int = 0
     failed_update: int | None = None
+    pruned: str = ""
     curve: list[Point] = field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
@@ -141,8 +143,8 @@ class _Fit:
         reason = f"the loss was not finite at update {self.failed_update}" if diverged else ""
         best = None if diverged else self.best
         return Finished(
-            status="diverged" if diverged else "ok",
-            reason=reason,
+            status="diverged" if diverged else "pruned" if self.pruned else "ok",
+            reason=reason or self.pruned,
             updates=self.updates,
             failed_update=self.failed_update,
             best_update=best.update if best else None,
@@ -176,7 +178,8 @@ def _fit(
     started = time.perf_counter()
     for update in range(1, recipe.updates + 1):
         losses.append(group.update(update, data.batches(group.members, update)))
-        if not _is_point(update, recipe):
+        rung = first.contest is not None and update in first.contest.rungs
+        if not (rung or _is_point(update, recipe)):
             continue
         trained = (time.perf_counter() - started) / len(alive)
         since = torch.stack(losses).tolist()
@@ -199,6 +202,8 @@ def _fit(
                 if fit.best is None or fit.best.beaten_by(score, valid_loss, metric.direction):
                     fit.best = _Best(update, score, valid_loss, row.clone())
             fit.evaluate_seconds += time.perf_counter() - paused
+        if rung and going:
+            going = _stayed(going, [fits[alive[place]] for place in going], first, update)
         if len(going) < len(alive):
             group.keep(going)
             alive = [alive[place] for place in going]
@@ -206,6 +211,18 @@ def _fit(
                 break
         started = time.perf_counter()
     return fits
+
+
+def _stayed(places: list[int], reached: list[_Fit], first: Member, update: int) -> list[int]:
+    """Return the places that train on after a rung; note it with the others."""
+    assert first.contest is not None  # noqa: S101  there is no rung without one
+    sign = -1.0 if reached[0].metric.direction == "max" else 1.0
+    scored = [(sign * fit.best.score, fit.best.loss) for fit in reached if fit.best is not None]
+    on = stay(scored, first.contest.factor)
+    for place, fit in enumerate(reached):
+        if place not in on:
+            fit.pruned = f"{len(on)} of {len(reached)} trained on after update {update}"
+    return [places[place] for place in on]
 
 
 def _is_point(update: int, recipe: Recipe) -> bool:

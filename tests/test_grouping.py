@@ -24,21 +24,26 @@ def asks(*, trials=8, way="together", member_bytes=1, architectures=("a",), **op
 
 def test_members_of_one_study_start_together_and_no_others():
     missing = asks(architectures=("a", "b"))
-    group = next_group(missing, 1, 2**30)
+    group = next_group(missing, (), 1, 2**30)
     assert len(group) == len(missing) / 2
     assert {ask.study.architecture for ask in group} == {"a"}
     rest = [ask for ask in missing if ask not in group]
-    assert {ask.study.architecture for ask in next_group(rest, 1, 2**30)} == {"b"}
+    assert {ask.study.architecture for ask in next_group(rest, (), 1, 2**30)} == {"b"}
 
 
 def test_what_is_left_is_shared_among_the_workers():
     missing = asks()
-    assert [len(next_group(missing, workers, 2**30)) for workers in (1, 2, 3, 9)] == [4, 2, 2, 1]
+    assert [len(next_group(missing, (), workers, 2**30)) for workers in (1, 2, 3, 9)] == [
+        4,
+        2,
+        2,
+        1,
+    ]
 
 
 def test_a_group_is_no_larger_than_the_memory_and_never_empty():
-    assert len(next_group(asks(member_bytes=10), 1, 30)) == 3
-    assert len(next_group(asks(member_bytes=10), 1, 9)) == 1
+    assert len(next_group(asks(member_bytes=10), (), 1, 30)) == 3
+    assert len(next_group(asks(member_bytes=10), (), 1, 9)) == 1
 
 
 def test_a_group_has_a_largest_size():
@@ -50,17 +55,17 @@ def test_a_group_has_a_largest_size():
         )
         for i in range(3 * MOST)
     ]
-    assert len(next_group(many, 1, 2**40)) == MOST
+    assert len(next_group(many, (), 1, 2**40)) == MOST
 
 
 @pytest.mark.parametrize("way", ["in turn"])
 def test_members_that_train_in_turn_start_one_by_one(way):
     missing = asks(way=way)
-    assert next_group(missing, 1, 2**30) == missing[:1]
+    assert next_group(missing, (), 1, 2**30) == missing[:1]
 
 
 def test_a_member_whose_group_has_died_starts_alone():
     missing = asks()
     alone = {missing[0].member.key, missing[2].member.key}
-    assert next_group(missing, 1, 2**30, alone) == missing[:1]
-    assert next_group(missing[1:], 1, 2**30, alone) == [missing[1], missing[3]]
+    assert next_group(missing, (), 1, 2**30, alone) == missing[:1]
+    assert next_group(missing[1:], (), 1, 2**30, alone) == [missing[1], missing[3]]

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import pytest
 from studies import template
 
+from rnnbench.contests import Contest
 from rnnbench.errors import SealedError
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
 
@@ -43,6 +44,7 @@ PLAIN = {
     "device": "cuda",
     "precision": "float64",
     "way": "together",
+    "contest": Contest((3,), 3, "x"),
 }
 
 
@@ -82,7 +84,7 @@ def test_the_key_does_not_depend_on_the_order_of_options():
 
 def test_the_key_stays_what_it_was():
     # by it stored results are found: another key would train everything again
-    assert MEMBER.key == "4a91aa62368a9e6b8117"
+    assert MEMBER.key == "9c76b3d419842191cda8"
 
 
 def test_training_data_depends_on_setting_and_seed_alone():

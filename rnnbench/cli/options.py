@@ -21,6 +21,9 @@ Set = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Worker processes on the CPU. [default: one a core]")
 ]
+Slots = Annotated[
+    int, typer.Option("--slots", min=1, help="Worker processes on each GPU, which share it.")
+]
 Devices = Annotated[
     str, typer.Option(help="auto, cpu, or GPUs as torch numbers them: 0,1. auto: GPUs if any.")
 ]

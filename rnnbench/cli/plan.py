@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnnbench.cli.building import Building
 from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
 from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
+
+if TYPE_CHECKING:
+    from rnnbench.study import Study
 
 WEIGHT_BYTES = 4
 
@@ -87,6 +92,8 @@ def command(
     )
     for warning in planned.warnings:
         out.print(f"note: {warning}")
+    for text in _ways(planned.studies):
+        out.print(text)
     number = len(gpus) or workers or cores()
     runs = spent.seeds * sum(not study.skipped for study in planned.studies)
     disk = runs * WEIGHT_BYTES * max(study.parameters for study in planned.studies)
@@ -95,3 +102,12 @@ def command(
         f"{to_do} members to train; about {time} on {number} workers; "
         f"about {disk / 1e6:.1f} MB of weights in {folder}"
     )
+
+
+def _ways(studies: Sequence[Study]) -> Iterator[str]:
+    """Say how the members of how many studies train, and why."""
+    counts = Counter(
+        (study.template.way, study.way_reason) for study in studies if not study.skipped
+    )
+    for (way, reason), count in counts.items():
+        yield f"{count} of {counts.total()} studies train their members {way}: {reason}"

@@ -15,7 +15,16 @@ import typer
 from rnnbench.cli.building import Building
 from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
 from rnnbench.cli.interrupts import interrupts
-from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
+from rnnbench.cli.options import (
+    Budget,
+    Devices,
+    Only,
+    ResultsFolder,
+    Set,
+    Slots,
+    SuiteFile,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from rnnbench.campaign import Campaign
@@ -38,6 +47,7 @@ def command(
     sets: Set = None,
     workers: Workers = None,
     devices: Devices = "auto",
+    per_gpu: Slots = 1,
     retry: Annotated[
         Retry | None, typer.Option(help="Train again what failed, and nothing else.")
     ] = None,
@@ -77,7 +87,7 @@ def command(
         planned = plan(
             wanted, registry, device=device, backend=forced_backend(), compiling=building
         )
-    slots = slots_for(workers or cores(), gpus)
+    slots = slots_for(workers or cores(), gpus, per_gpu)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     words = shlex.join(["rnnbench", *sys.argv[1:]])
     manifest = manifest_of(planned, registry, Session(words, len(slots), gpus, started))

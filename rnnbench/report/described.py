@@ -97,6 +97,13 @@ def search(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _pruned(found: Mapping[str, Any]) -> str:
+    pruner = found.get("pruner")
+    if not pruner:
+        return ""
+    return f", {pruner['kind'].replace('_', ' ')} by a factor of {pruner['factor']}"
+
+
 def _searched(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     found, budget = manifest["search"], manifest["budget"]
     if not tuned(manifest):
@@ -105,7 +112,7 @@ def _searched(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         (
             "search",
             f"{found['sampler']}, {amount(manifest)} in generations of "
-            f"{found['generation']}, the best {budget['confirm']} confirmed; "
+            f"{found['generation']}{_pruned(found)}, the best {budget['confirm']} confirmed; "
             f"{counted(found['replicates'], 'search', 'searches')} each",
         ),
         *((f"space: {name}", space(entry)) for name, entry in found["space"].items()),

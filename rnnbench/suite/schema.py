@@ -125,6 +125,16 @@ class Training(Section):
     )
 
 
+class PrunerSection(Section):
+    """How trials are dropped before their end."""
+
+    kind: Literal["successive_halving", "hyperband"] = Field(
+        description="successive_halving or hyperband"
+    )
+    factor: int = Field(default=3, ge=2, description="a whole number, 2 or more")
+    min_updates: int | None = Field(default=None, ge=1, description=_COUNT)
+
+
 class Search(Section):
     """Where and how hyperparameters are looked for; an empty space is a fixed configuration."""
 
@@ -134,6 +144,9 @@ class Search(Section):
     generation: int = Field(default=8, ge=1, description=_COUNT)
     replicates: int = Field(default=1, ge=1, description=_COUNT)
     confirm_seeds: int = Field(default=2, ge=0, description="a whole number, 0 or more")
+    pruner: PrunerSection | None = Field(
+        default=None, description="a mapping such as {kind: hyperband, factor: 3}"
+    )
     space: Spaces = Field(default_factory=dict, description="dimensions by name")
 
 
