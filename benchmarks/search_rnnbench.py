@@ -51,6 +51,7 @@ def main() -> None:
         path.write_text(SUITE.format(**problem, trials=trials, generation=generation))
         planned = plan(read_suite(path), registry)
         times: dict[str, list[float]] = {"launched": [], "ended": []}
+        spent = {"train": 0.0, "evaluate": 0.0}
         updates: list[int] = []
         losses: list[float] = []
 
@@ -61,6 +62,8 @@ def main() -> None:
                 case Ended(ask, finished) if ask.phase == "search":
                     times["ended"].append(time.perf_counter())
                     updates.append(finished.updates)
+                    for what in spent:
+                        spent[what] += finished.seconds.get(what, 0.0)
                     if finished.valid_score is not None:
                         losses.append(finished.valid_score)
 
@@ -87,6 +90,7 @@ def main() -> None:
                 "seconds": max(times["ended"]) - times["launched"][0],
                 "start": times["launched"][0] - started,
                 "losses": sorted(losses),
+                "spent": spent,
                 "way": planned.studies[0].template.way,
             }
         )

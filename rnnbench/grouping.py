@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from rnnbench.protocol import Ask
 
-MOST = 16
-"""Members in a group at most: more share hardly more, and all end at once."""
+MOST = 8
+"""Members in a group at most: more share hardly more, and what they remember leaves the cache."""
 
 
 def next_group(

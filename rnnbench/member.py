@@ -13,7 +13,7 @@ from rnnbench.contests import Contest
 from rnnbench.direction import Direction
 from rnnbench.errors import SealedError
 from rnnbench.options import Value
-from rnnbench.seeds import seed_of
+from rnnbench.seeds import Seeds, seed_of
 
 Role = Literal["tuning", "evaluation"]
 """What a seed is for; names differ, so tuning and evaluation seeds are disjoint."""
@@ -145,13 +145,13 @@ class Member:
         """
         return seed_of("weights", *self._data_names(), self._architecture_names())
 
-    def batch_seed(self, update: int) -> int:
-        """Seed of the training batch of one update, the same for all architectures."""
-        return seed_of("batch", *self._data_names(), update)
+    def batch_seeds(self) -> Seeds:
+        """Seeds of the training batches, by update; the same for all architectures."""
+        return Seeds("batch", *self._data_names())
 
-    def dropout_seed(self, update: int) -> int:
-        """Seed of the dropout masks of one update."""
-        return seed_of("dropout", *self._data_names(), self._architecture_names(), update)
+    def dropout_seeds(self) -> Seeds:
+        """Seeds of the dropout masks, by update."""
+        return Seeds("dropout", *self._data_names(), self._architecture_names())
 
     def held_out_seed(self, split: str) -> int:
         """Seed of a held-out set, fixed for the setting.

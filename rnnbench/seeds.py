@@ -15,5 +15,28 @@ def seed_of(*names: object) -> int:
     Raises:
         TypeError: a name is not a plain JSON value.
     """
-    text = json.dumps(names, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return _seed(hashlib.sha256(_text(names)))
+
+
+class Seeds:
+    """The seeds that belong to some names and a number behind them: `seed_of(*names, number)`.
+
+    What they share is hashed once.
+    """
+
+    def __init__(self, *names: object) -> None:
+        self._shared = hashlib.sha256(_text(names)[:-1] + (b"," if names else b""))
+
+    def of(self, number: int) -> int:
+        """Return the seed of a number."""
+        hashed = self._shared.copy()
+        hashed.update(b"%d]" % number)
+        return _seed(hashed)
+
+
+def _text(names: tuple[object, ...]) -> bytes:
+    return json.dumps(names, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def _seed(hashed: hashlib._Hash) -> int:
+    return int.from_bytes(hashed.digest()[:8], "big") >> 1

@@ -110,7 +110,7 @@ def group(
 def batches(task: Task, members: Sequence[Member], update: int) -> list[Batch]:
     """A batch for each member, of its own."""
     return [
-        task.batch(one.recipe.batch, Generator().manual_seed(one.batch_seed(update)))
+        task.batch(one.recipe.batch, Generator().manual_seed(one.batch_seeds().of(update)))
         for one in members
     ]
 

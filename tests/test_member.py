@@ -89,7 +89,7 @@ def test_the_key_stays_what_it_was():
 
 def test_training_data_depends_on_setting_and_seed_alone():
     of_data = {"setting.task", "setting.options", "seed.role", "seed.replicate", "seed.index"}
-    assert differ(lambda member: member.batch_seed(1)) == of_data
+    assert differ(lambda member: member.batch_seeds().of(1)) == of_data
 
 
 def test_initial_weights_and_dropout_also_depend_on_the_architecture_but_not_on_its_size():
@@ -105,7 +105,7 @@ def test_initial_weights_and_dropout_also_depend_on_the_architecture_but_not_on_
         "architecture.bidirectional",
     }
     assert differ(lambda member: member.weights_seed) == expected
-    assert differ(lambda member: member.dropout_seed(1)) == expected
+    assert differ(lambda member: member.dropout_seeds().of(1)) == expected
 
 
 RUN = replace(MEMBER, seed=Seed("evaluation", 0, 0))
@@ -127,8 +127,8 @@ def test_a_tuning_member_has_no_seed_for_test_data():
 def test_every_stream_has_seeds_of_its_own():
     seeds = [
         MEMBER.weights_seed,
-        *(MEMBER.batch_seed(update) for update in (1, 2)),
-        *(MEMBER.dropout_seed(update) for update in (1, 2)),
+        *(MEMBER.batch_seeds().of(update) for update in (1, 2)),
+        *(MEMBER.dropout_seeds().of(update) for update in (1, 2)),
         *(RUN.held_out_seed(split) for split in ("valid", "test")),
     ]
     assert len(set(seeds)) == len(seeds)
@@ -140,4 +140,4 @@ def test_tuning_and_evaluation_never_share_a_seed(index):
         replace(MEMBER, seed=Seed(role, 0, index)) for role in ("tuning", "evaluation")
     )
     assert tuning.weights_seed != evaluation.weights_seed
-    assert tuning.batch_seed(1) != evaluation.batch_seed(1)
+    assert tuning.batch_seeds().of(1) != evaluation.batch_seeds().of(1)

@@ -120,9 +120,11 @@ def test_two_layers_equal_those_of_torch(cell, layer, bidirectional, backend):
     x = inputs(T, B, X).requires_grad_()
     slope = inputs(T, B, stack.width)
 
-    outputs, expected = stack(x, None), module(x)[0]
+    (outputs, last), expected = stack(x, None), module(x)[0]
 
     torch.testing.assert_close(outputs, expected)
+    assert torch.equal(last[:, :H], outputs[-1, :, :H])
+    assert torch.equal(last[:, H:], outputs[0, :, H:])
     got = torch.autograd.grad((outputs * slope).sum(), [x, *(d.weight_W for d in ours)])
     wanted = torch.autograd.grad(
         (expected * slope).sum(),
@@ -187,28 +189,28 @@ def test_symbols_reach_the_network_one_hot_and_padding_may_hold_any_number():
 # read-out
 
 
-def readout(pattern, bidirectional=False, inputs=2):
-    generator = torch.Generator().manual_seed(0)
-    return Readout(pattern, inputs, 1, bidirectional=bidirectional, generator=generator)
+def readout(pattern, inputs=2):
+    generator = torch.Generator().manual_seed(3)
+    return Readout(pattern, inputs, 1, generator=generator)
 
 
-def test_many_to_one_reads_forward_at_the_last_real_step_and_backward_at_the_first():
-    read = readout("many-to-one", bidirectional=True)
-    with torch.no_grad():
-        read.weight.copy_(torch.tensor([[100.0, 1.0]]))
-    forward, backward = (
-        torch.tensor([[1, 4], [2, 5], [3, 6]]),
-        torch.tensor([[7, 1], [8, 2], [9, 3]]),
-    )
-    outputs = torch.stack([forward, backward], -1).float()
-    assert read(outputs, torch.tensor([3, 2])).tolist() == [[307.0], [501.0]]
-    assert read(outputs, None).tolist() == [[307.0], [601.0]]
+@pytest.mark.parametrize("backend", ["kernel", "torch", "loop"])
+def test_the_last_output_is_forward_at_the_last_real_step_and_backward_at_the_first(backend):
+    stack = network(LSTM(), backend=backend, layers=2, bidirectional=True).stack
+    outputs, last = stack(inputs(T, B, X), LENGTHS)
+    for row, length in enumerate(LENGTHS.tolist()):
+        assert torch.equal(last[row, :H], outputs[length - 1, row, :H])
+        assert torch.equal(last[row, H:], outputs[0, row, H:])
+
+
+def test_many_to_one_reads_what_is_said_last():
+    read, last = readout("many-to-one"), inputs(B, 2)
+    torch.testing.assert_close(read(inputs(T, B, 2), last), last @ read.weight.T + read.bias)
 
 
 def test_many_to_many_reads_each_step():
-    read = readout("many-to-many")
-    outputs = inputs(T, B, 2)
-    torch.testing.assert_close(read(outputs, None), outputs @ read.weight.T + read.bias)
+    read, outputs = readout("many-to-many"), inputs(T, B, 2)
+    torch.testing.assert_close(read(outputs, outputs[-1]), outputs @ read.weight.T + read.bias)
 
 
 def test_the_read_out_starts_within_one_over_root_fan_in_and_without_bias():

@@ -21,7 +21,7 @@ def test_tuning_and_evaluation_seeds_have_nothing_in_common() -> None:
     asks, _ = play(study())
     seeds = {
         role: {
-            member.batch_seed(update)
+            member.batch_seeds().of(update)
             for ask in asks
             if (member := ask.member).seed.role == role
             for update in (1, 2, 3)
@@ -110,7 +110,7 @@ def test_a_skipped_study_has_a_row_for_each_seed() -> None:
 def test_replicates_are_independent_searches_on_other_seeds() -> None:
     first, second = play(study(replicate=0))[0], play(study(replicate=1))[0]
     assert not {ask.member.key for ask in first} & {ask.member.key for ask in second}
-    tuned = {(a.member.seed.replicate, a.member.batch_seed(1)) for a in first + second}
+    tuned = {(a.member.seed.replicate, a.member.batch_seeds().of(1)) for a in first + second}
     assert len({seed for _, seed in tuned}) == 2 * 7
     assert first[1].member.recipe != second[1].member.recipe
 
@@ -123,7 +123,7 @@ def test_labels_decide_nothing() -> None:
 
 def test_architectures_share_their_data_and_not_their_weights() -> None:
     one, other = study().template, study(cell="gru").template
-    assert one.batch_seed(5) == other.batch_seed(5)
+    assert one.batch_seeds().of(5) == other.batch_seeds().of(5)
     assert one.weights_seed != other.weights_seed
     run = replace(one, seed=Seed("evaluation", 0, 0))
     assert run.held_out_seed("test") != run.held_out_seed("valid")

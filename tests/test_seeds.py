@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from rnnbench.seeds import seed_of
+from rnnbench.seeds import Seeds, seed_of
 
 
 def test_a_seed_is_the_hash_of_its_names_for_good():
@@ -24,3 +24,11 @@ def test_a_seed_fits_a_signed_64_bit_integer():
 def test_a_name_that_is_no_plain_value_is_refused():
     with pytest.raises(TypeError):
         seed_of(object())
+
+
+@pytest.mark.parametrize("names", [(), ("batch",), ("a", {"b": 1, "a": "ü"}, 2.5)])
+def test_seeds_of_numbers_are_those_of_names(names) -> None:
+    seeds = Seeds(*names)
+    assert [seeds.of(number) for number in (0, 7, 12345)] == [
+        seed_of(*names, number) for number in (0, 7, 12345)
+    ]

@@ -8,6 +8,7 @@ from torch import Generator
 
 from rnnbench.contracts import Batch, Split, Task
 from rnnbench.member import Member
+from rnnbench.seeds import Seeds
 
 
 class Data:
@@ -15,11 +16,15 @@ class Data:
 
     def __init__(self, task: Task, device: str) -> None:
         self._task, self._device = task, device
+        self._seeds: dict[str, Seeds] = {}
 
     def batches(self, members: Sequence[Member], update: int) -> list[Batch]:
         """Draw each member's training batch of one update."""
         made: dict[int, Batch] = {}
-        seeds = [member.batch_seed(update) for member in members]
+        for member in members:
+            if member.key not in self._seeds:
+                self._seeds[member.key] = member.batch_seeds()
+        seeds = [self._seeds[member.key].of(update) for member in members]
         for member, seed in zip(members, seeds, strict=True):
             if seed not in made:
                 generator = Generator().manual_seed(seed)

@@ -13,7 +13,7 @@ from rnnbench.group.optimizers import OPTIMIZERS, clip
 from rnnbench.group.rows import Rows, buffers_of
 from rnnbench.group.steps import Programs
 from rnnbench.member import Member, Recipe
-from rnnbench.nn.dropout import keys
+from rnnbench.nn.dropout import keys, sites
 from rnnbench.nn.network import Network
 
 
@@ -34,7 +34,8 @@ class Group:
         first = members[0]
         self.members = list(members)
         self.rows = Rows(networks[0])
-        self._network = networks[0]
+        self._sites = sites(networks[0])
+        self._seeds = {member.key: member.dropout_seeds() for member in members}
         self._step = programs.step(first, networks[0], task)
         places = _two_at_least(range(len(members)))
         self._data = self.rows.of([networks[place] for place in places])
@@ -86,8 +87,10 @@ class Group:
         self._optimizer.keep(index)
 
     def _rekey(self, update: int) -> None:
-        seeds = [member.dropout_seed(update) for member in self.members]
-        each = [keys(self._network, seed) for seed in _two_at_least(seeds)]
+        if not self._sites:
+            return
+        seeds = [self._seeds[member.key].of(update) for member in self.members]
+        each = [keys(self._sites, seed) for seed in _two_at_least(seeds)]
         for name in each[0]:
             values = [own[name] for own in each]
             self._buffers[name] = torch.tensor(values, device=self._data.device)

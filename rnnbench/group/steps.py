@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from rnnbench.contracts import Batch, Task
 from rnnbench.group.rows import Rows
@@ -86,7 +87,7 @@ class Together:
         if shape not in self._graphs:
             self._graphs[shape] = self._traced(data, buffers, tensors)
         with torch.no_grad():
-            losses, gradient = self._graphs[shape](data, buffers, tensors)
+            losses, gradient = self._graphs[shape](*tree_leaves((data, buffers, tensors)))
         return losses, gradient
 
     def _traced(
@@ -103,9 +104,12 @@ class Together:
 
         dims = (0, 0, [None if tensor is None else 0 for tensor in tensors])
         each = vmap(self._loss, in_dims=dims, randomness="error")
+        flat, tree = tree_flatten((data, buffers, tensors))
         with _batched(self._network):
-            graph = make_fx(program)(data, buffers, tensors)
+            graph = make_fx(lambda *flat: program(*tree_unflatten(flat, tree)))(*flat)
         _without_idle(graph.graph)
+        # arguments and results as they come, not as trees
+        graph.graph.set_codegen(fx.graph.CodeGen())
         graph.recompile()
         return graph
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -53,17 +54,18 @@ def rekey(network: nn.Module, seed: int) -> None:
     Call it with another seed before every update.
     """
     buffers = dict(network.named_buffers())
-    for name, key in keys(network, seed).items():
+    for name, key in keys(sites(network), seed).items():
         buffers[name].fill_(key)
 
 
-def keys(network: nn.Module, seed: int) -> dict[str, int]:
+def sites(network: nn.Module) -> tuple[str, ...]:
+    """Return the names of the sites in a network that draw."""
+    return tuple(name for name, site in network.named_modules() if isinstance(site, Keyed))
+
+
+def keys(sites: Iterable[str], seed: int) -> dict[str, int]:
     """Return the keys that `rekey` sets, by the names of their buffers."""
-    return {
-        f"{name}.key": seed_of("dropout", name, seed) & _BITS
-        for name, site in network.named_modules()
-        if isinstance(site, Keyed)
-    }
+    return {f"{name}.key": seed_of("dropout", name, seed) & _BITS for name in sites}
 
 
 def uniform(key: Tensor, shape: tuple[int, ...]) -> Tensor:

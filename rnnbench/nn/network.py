@@ -25,7 +25,8 @@ class Network(nn.Module):
         x = batch.inputs
         if isinstance(self.inputs, Tokens):
             x = one_hot(x, self.inputs.vocabulary).to(self.readout.weight.dtype)
-        return self.readout(self.stack(x, batch.lengths), batch.lengths)  # type: ignore[no-any-return]  # modules return Any
+        outputs, last = self.stack(x, batch.lengths)
+        return self.readout(outputs, last)  # type: ignore[no-any-return]  # modules return Any
 
 
 def build(
@@ -71,7 +72,6 @@ def build(
         task.pattern,
         stack.width,
         target_width(task.targets),
-        bidirectional=bidirectional,
         generator=generator,
     )
     return Network(task.inputs, stack, readout)

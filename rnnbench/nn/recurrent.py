@@ -26,6 +26,9 @@ class Recurrent(nn.Module):
     width: int
     """The width of the outputs."""
 
+    output: str
+    """The state that is the output."""
+
     def __init__(
         self,
         cell: Cell,
@@ -55,13 +58,14 @@ class Recurrent(nn.Module):
             self.add_module(f"noise_{name}", Source(declared))
         self._weights, self._options, self._states = tuple(weights), tuple(numeric), tuple(state)
         self._noise = {name: declared.strength for name, declared in noise.items()}
-        self.width = state[output_of(cell, state)].shape[0]
+        self.output = output_of(cell, state)
+        self.width = state[self.output].shape[0]
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensors]:
         """Run the cell: x [time, batch, inputs], lengths [batch] or None -> outputs, final state.
 
         Backward, each sequence is read from its own last step to its first; outputs stand at
-        the step that they belong to.
+        the step that they belong to, and the final state is that of the first step.
         """
         weights = Tensors(
             {name: getattr(self, f"weight_{name}") for name in self._weights}
@@ -76,10 +80,9 @@ class Recurrent(nn.Module):
                 for name, strength in self._noise.items()
             }
         )
-        if not self.backward:
-            return self.run(x, state, weights, lengths, noise)
-        outputs, state = self.run(reverse(x, lengths), state, weights, lengths, noise)
-        return reverse(outputs, lengths), state
+        read = reverse(x, lengths) if self.backward else x
+        outputs, state = self.run(read, state, weights, lengths, noise)
+        return reverse(outputs, lengths) if self.backward else outputs, state
 
 
 class Source(Keyed):

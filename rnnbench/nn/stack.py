@@ -13,7 +13,7 @@ from rnnbench.nn.recurrent import Recurrent
 
 
 class Stack(nn.Module):
-    """Layers of one cell: [time, batch, inputs] -> [time, batch, width].
+    """Layers of one cell: [time, batch, inputs] -> [time, batch, width] and [batch, width].
 
     Two directions see the same inputs, and their outputs are concatenated, forward first
     (Schuster & Paliwal 1997). Dropout acts between layers, so one layer has none.
@@ -58,13 +58,22 @@ class Stack(nn.Module):
             self.width = forward.width * (1 + bidirectional)
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers - 1))
 
-    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """Run all layers: x [time, batch, inputs], lengths [batch] or None."""
+    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Run all layers: x [time, batch, inputs], lengths [batch] or None.
+
+        Returns the outputs, and what each direction says last: forward at the last real step,
+        backward at the first, where each has seen the whole sequence.
+        """
+        last = x
         for layer, forward in enumerate(self.forwards):
             if layer > 0:
                 x = self.dropouts[layer - 1](x)
-            outputs = forward(x, lengths)[0]
+            outputs, state = forward(x, lengths)
+            last = state[forward.output]
             if self.backwards:
-                outputs = torch.cat([outputs, self.backwards[layer](x, lengths)[0]], -1)
+                backward = self.backwards[layer]
+                others, state = backward(x, lengths)
+                outputs = torch.cat([outputs, others], -1)
+                last = torch.cat([last, state[backward.output]], -1)
             x = outputs
-        return x
+        return x, last

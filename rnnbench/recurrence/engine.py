@@ -44,15 +44,20 @@ class Call(ctypes.Structure):
         ("droots", ctypes.c_void_p),
     ]
 
-    def point(self, field: str, values: Sequence[Tensor | None] | Sequence[int]) -> None:
-        """Let a field point to the addresses of tensors (None: null), or to integers."""
+    def point(self, **fields: Sequence[Tensor | int | None]) -> None:
+        """Let fields point to lists of integers and of the addresses of tensors (None: null)."""
         numbers = [
-            value.data_ptr() if isinstance(value, Tensor) else value or 0 for value in values
+            value.data_ptr() if isinstance(value, Tensor) else value or 0
+            for values in fields.values()
+            for value in values
         ]
         # an address and a null pointer are 64-bit integers too
         array = (ctypes.c_int64 * max(1, len(numbers)))(*numbers)
-        setattr(self, field, ctypes.addressof(array))
-        setattr(self, f"_{field}", array)
+        at = ctypes.addressof(array)
+        for name, values in fields.items():
+            setattr(self, name, at)
+            at += 8 * len(values)
+        self._pointed = (*getattr(self, "_pointed", ()), array)
 
 
 class Engine:

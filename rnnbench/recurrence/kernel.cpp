@@ -418,13 +418,14 @@ class BackwardPass : Member {
   std::vector<Left> lefts_;
 };
 
-// Runs a pass of every member; returns whether there was not enough memory.
+// Runs a pass of every member, `first` or last one first; returns whether there was not enough
+// memory. The backward pass begins with the member whose history is still in the cache.
 template <class Pass>
-int64_t run(const void* plan, const void* call) {
+int64_t run(const void* plan, const void* call, bool first) {
   const Call& given = *(const Call*)call;
   try {
-    for (long member = 0; member < given.members; member++)
-      Pass(*(const Plan*)plan, given, member).run();
+    for (long done = 0; done < given.members; done++)
+      Pass(*(const Plan*)plan, given, first ? done : given.members - 1 - done).run();
   } catch (const std::bad_alloc&) {
     return 1;
   }
@@ -440,8 +441,8 @@ PUBLIC void* rnnbench_prepare(const int64_t* numbers, const void* code) {
 }
 PUBLIC void rnnbench_release(void* plan) { delete (Plan*)plan; }
 PUBLIC int64_t rnnbench_forward(const void* plan, const void* call) {
-  return run<ForwardPass>(plan, call);
+  return run<ForwardPass>(plan, call, true);
 }
 PUBLIC int64_t rnnbench_backward(const void* plan, const void* call) {
-  return run<BackwardPass>(plan, call);
+  return run<BackwardPass>(plan, call, false);
 }

@@ -145,8 +145,7 @@ def backward(
         call.dy = dy.data_ptr()
     if dx is not None:
         call.dx = dx.data_ptr()
-    call.point("dstates", dstates)
-    call.point("droots", droots)
+    call.point(dstates=dstates, droots=droots)
     run.engine.backward(call)
     return Gradients(dx, dstates, droots)
 
@@ -154,13 +153,12 @@ def backward(
 def _call(run: Given, memory: Memory, *, history: bool) -> Call:
     """Return the call; it points into the tensors of `run` and `memory`, which must outlive it."""
     call = Call(run.members, run.steps, run.batch, history)
-    call.point("inputs", run.inputs)
-    call.point("input_strides", [stride for tensor in run.inputs for stride in _strides(tensor)])
-    call.point("states", memory.states)
-    call.point("roots", run.roots)
     call.point(
-        "root_strides",
-        [
+        inputs=run.inputs,
+        input_strides=[stride for tensor in run.inputs for stride in _strides(tensor)],
+        states=memory.states,
+        roots=run.roots,
+        root_strides=[
             0 if shared else root.numel() // run.members
             for root, shared in zip(run.roots, run.engine.shared, strict=True)
         ],
