@@ -54,7 +54,9 @@ def test_nothing_is_built_that_will_not_be_run(options):
 
 
 @pytest.mark.parametrize(
-    "cell", [PeepholeLSTM(), GRU(reset="before"), RNN(nonlinearity="identity")], ids=repr
+    "cell",
+    [PeepholeLSTM(), GRU(reset="before"), RNN(nonlinearity="identity")],
+    ids=lambda cell: type(cell).__name__,
 )
 def test_a_cell_without_an_equal_in_torch_is_not_forced_into_it(cell):
     for ask in (lambda: chosen(cell, forced="torch"), lambda: runner("torch", cell)):

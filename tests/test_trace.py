@@ -473,7 +473,9 @@ class WithHelper(Written):
         return {"h": self.sorted(affine(x, s, w))}
 
 
-@pytest.mark.parametrize("cell", [Decorated(), Inherited(), OnTop(), WithHelper()], ids=repr)
+@pytest.mark.parametrize(
+    "cell", [Decorated(), Inherited(), OnTop(), WithHelper()], ids=lambda cell: type(cell).__name__
+)
 def test_the_line_is_the_authors_innermost_one_wherever_it_was_called_from(cell):
     with pytest.raises(UnsupportedError, match=r"at test_trace.py:\d+: return .*sort"):
         kernel_of(cell)
