@@ -48,7 +48,8 @@ class Progression:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self._generations: list[list[Trial]] = []
+        self._trials: dict[int, Trial] = {}
+        self._searches: list[list[Ask]] = []
 
     def asks(self, finished: Mapping[str, Finished]) -> list[Ask]:
         """Return every member that is known to be needed now, finished or not."""
@@ -68,35 +69,35 @@ class Progression:
             reason = "no trial of the search succeeded"
             return searched + confirmed + self._evaluation({}, None, skipped=reason)
         tuning = [replace(ask, frozen=ask.trial == chosen.trial) for ask in searched + confirmed]
-        values = {trial.number: trial.values for trials in self._generations for trial in trials}
         assert chosen.trial is not None  # noqa: S101  a searched member has a number
-        return tuning + self._evaluation(values[chosen.trial], chosen.trial)
+        return tuning + self._evaluation(self._trials[chosen.trial].values, chosen.trial)
 
     def _searched(self, finished: Mapping[str, Finished]) -> tuple[list[Ask], bool]:
         """Return the trials up to the first generation that has not finished."""
         study, size = self.study, self.study.search.generation
         asks: list[Ask] = []
         for index, start in enumerate(range(0, study.budget.trials, size)):
-            if any(ask.member.key not in finished for ask in asks):
-                return asks, False
-            if index == len(self._generations):
-                self._generations.append(self._proposed(start, asks, finished))
-            asks += [
-                Ask(study, "search", 0, member, trial.number, trial.origin)
-                for trial, member in zip(
-                    self._generations[index], _entered(study, self._generations[index]), strict=True
+            if index == len(self._searches):
+                if any(ask.member.key not in finished for ask in asks[-size:]):
+                    return asks, False
+                trials = self._proposed(start, asks, finished)
+                self._trials |= {trial.number: trial for trial in trials}
+                self._searches.append(
+                    [
+                        Ask(study, "search", 0, member, trial.number, trial.origin)
+                        for trial, member in zip(trials, _entered(study, trials), strict=True)
+                    ]
                 )
-            ]
+            asks += self._searches[index]
         return asks, all(ask.member.key in finished for ask in asks)
 
     def _proposed(
         self, start: int, asks: list[Ask], finished: Mapping[str, Finished]
     ) -> list[Trial]:
         study = self.study
-        trials = [trial for generation in self._generations for trial in generation]
         history = [
             _scored(trial, finished[ask.member.key])
-            for trial, ask in zip(trials, asks, strict=True)
+            for trial, ask in zip(self._trials.values(), asks, strict=True)
         ]
         stop = min(start + study.search.generation, study.budget.trials)
         setting = study.template.setting
@@ -118,11 +119,10 @@ class Progression:
             key=lambda ask: _rank([ask], finished, study.direction),
         )
         distinct = list({ask.member.key: ask for ask in reversed(ranked)}.values())[::-1]
-        trials = {trial.number: trial for generation in self._generations for trial in generation}
         asks = []
         for best in sorted(distinct[: study.budget.confirm], key=lambda ask: ask.trial or 0):
             for index in range(1, 1 + study.budget.confirm_seeds):
-                member = study.member(trials[best.trial or 0].values, "tuning", index)
+                member = study.member(self._trials[best.trial or 0].values, "tuning", index)
                 asks.append(Ask(study, "confirm", index, member, best.trial, best.origin))
         return asks, all(ask.member.key in finished for ask in asks)
 
