@@ -235,8 +235,11 @@ def _is_point(update: int, recipe: Recipe) -> bool:
 def _predict(network: Network, batch: Batch) -> Tensor:
     """Predict a whole held-out set: [batch, width] or [time, batch, width]."""
     network.eval()
-    parts = [network(part) for part in _parts(batch)]
-    network.train()
+    try:
+        parts = [network(part) for part in _parts(batch)]
+    finally:
+        # a group that fails here is trained again, by a program made of this network
+        network.train()
     return torch.cat(parts, dim=-2)
 
 

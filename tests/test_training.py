@@ -352,6 +352,16 @@ def test_scores_do_not_depend_on_how_held_out_data_is_cut(registry, monkeypatch)
     )
 
 
+def test_a_network_trains_on_as_before_where_its_evaluation_fails(registry):
+    task = registry.task("adding_uniform").cls(length=10)
+    network = network_of(member(dropout=0.5, layers=2), registry)
+    batch = task.batch(3, torch.Generator())
+    with pytest.raises(RuntimeError):
+        training._predict(network, replace(batch, inputs=batch.inputs[..., :1]))
+    assert network.training
+    assert all(module.training for module in network.modules())
+
+
 def test_a_first_metric_of_outcomes_is_an_error(registry):
     one = replace(member(), metrics=(("solved", "1"),))
     finished, _ = train(one, registry)
