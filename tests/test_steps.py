@@ -7,6 +7,7 @@ import torch
 from groups import Follow, Guess, batches, group, member
 from kernel_cells import NoisyProduct
 
+from rnnbench.contests import Contest
 from rnnbench.group.building import network_of
 from rnnbench.group.rows import Rows, buffers_of
 from rnnbench.group.steps import InTurn, Programs, Together
@@ -97,6 +98,8 @@ def test_a_shape_is_traced_once_and_the_shapes_used_last_are_remembered():
     )
     other_values = replace(members[0], recipe=replace(members[0].recipe, learning_rate=0.5))
     assert programs.step(other_values, networks[0], task) is first
+    in_contest = replace(members[0], contest=Contest((2,), 3, "x"))
+    assert programs.step(in_contest, networks[0], task) is first
     programs.step(members[2], networks[2], task)
     assert programs.step(members[0], networks[0], task) is first
     assert programs.step(members[1], networks[1], task) is not second

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -133,11 +133,13 @@ class Programs:
 
     def step(self, member: Member, network: nn.Module, task: Task) -> Step:
         """Return the step of all members of this shape; `network` is one of theirs."""
-        step = self._steps.pop(member.shape, None)
+        # who else trains changes no program
+        shape = replace(member, contest=None).shape
+        step = self._steps.pop(shape, None)
         if step is None:
             rows = Rows(network)
             step = (Together if member.way == "together" else InTurn)(network, task, rows)
-        self._steps[member.shape] = step
+        self._steps[shape] = step
         while len(self._steps) > self._most:
             del self._steps[next(iter(self._steps))]
         return step
