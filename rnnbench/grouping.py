@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 
 from rnnbench.protocol import Ask
@@ -13,16 +14,18 @@ MOST = 8
 def next_group(
     missing: Sequence[Ask],
     asks: Iterable[Ask],
-    workers: int,
+    free: int,
     memory: int,
     alone: Collection[str] = (),
 ) -> list[Ask]:
     """Return the first missing member and those that may train with it.
 
-    A group changes no result, so that its size may follow from what is left to do: every worker
-    shall have something. A contest is a group as it is, with those that have finished before.
+    A group changes no result, so that its size may follow from what is left to do: every free
+    worker shall have something, and groups be about as large as each other. A contest is a group
+    as it is, with those that have finished before.
 
     asks    all members that are known to be needed
+    free    how many groups can start now
     memory  bytes that a worker may take
     alone   keys of members that train by themselves: a group of theirs has died
     """
@@ -38,8 +41,9 @@ def next_group(
         return list(peers.values())
     if first.member.way == "in turn":
         return [first]
-    fits = memory // max(1, first.study.member_bytes)
-    size = max(1, min(MOST, fits, -(-len(missing) // workers)))
     shape = first.member.shape
-    alike = (ask for ask in missing if ask.member.shape == shape and ask.member.key not in alone)
-    return [ask for ask, _ in zip(alike, range(size), strict=False)]
+    alike = [ask for ask in missing if ask.member.shape == shape and ask.member.key not in alone]
+    most = max(1, min(MOST, memory // max(1, first.study.member_bytes)))
+    share = free * len(alike) / len(missing)
+    groups = max(math.ceil(len(alike) / most), math.ceil(share))
+    return alike[: math.ceil(len(alike) / groups)]

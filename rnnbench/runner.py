@@ -163,7 +163,7 @@ def carry_out(
         while True:
             missing = [] if stopping() else list(campaign.missing(flying))
             while missing and executor.free:
-                group = next_group(missing, campaign.asks, len(slots), memory, alone)
+                group = next_group(missing, campaign.asks, executor.free, memory, alone)
                 executor.submit([ask.member for ask in group])
                 for ask in group:
                     if ask.member.key not in campaign.finished:

@@ -31,31 +31,44 @@ def test_members_of_one_study_start_together_and_no_others():
     assert {ask.study.architecture for ask in next_group(rest, (), 1, 2**30)} == {"b"}
 
 
-def test_what_is_left_is_shared_among_the_workers():
+def sizes(missing, free):
+    """Return the sizes of the groups that start on free workers."""
+    left, found = list(missing), []
+    while left and free:
+        group = next_group(left, (), free, 2**30)
+        left = [ask for ask in left if ask not in group]
+        found.append(len(group))
+        free -= 1
+    return found
+
+
+def test_what_is_left_is_shared_evenly_among_the_free_workers():
     missing = asks()
-    assert [len(next_group(missing, (), workers, 2**30)) for workers in (1, 2, 3, 9)] == [
-        4,
-        2,
-        2,
-        1,
-    ]
+    assert len(missing) == 4
+    assert [sizes(missing, free) for free in (1, 2, 3, 9)] == [[4], [2, 2], [2, 1, 1], [1] * 4]
+
+
+def test_more_than_fit_in_a_group_are_spread_evenly_over_several():
+    many = copies(MOST + 2)
+    assert sizes(many, 1) == [MOST // 2 + 1]
+    assert sizes(many, 2) == [MOST // 2 + 1] * 2
+    assert sizes(many, 3) == [4, 3, 3]
 
 
 def test_a_group_is_no_larger_than_the_memory_and_never_empty():
-    assert len(next_group(asks(member_bytes=10), (), 1, 30)) == 3
+    assert len(next_group(asks(member_bytes=10), (), 1, 30)) == 2
     assert len(next_group(asks(member_bytes=10), (), 1, 9)) == 1
 
 
+def copies(count):
+    """Return members that differ in their seeds."""
+    first = asks(trials=1, seeds=1)[0]
+    seeds = [replace(first.member.seed, index=index) for index in range(count)]
+    return [replace(first, member=replace(first.member, seed=seed)) for seed in seeds]
+
+
 def test_a_group_has_a_largest_size():
-    missing = asks(trials=1, seeds=1)
-    many = [
-        replace(
-            missing[0],
-            member=replace(missing[0].member, seed=replace(missing[0].member.seed, index=i)),
-        )
-        for i in range(3 * MOST)
-    ]
-    assert len(next_group(many, (), 1, 2**40)) == MOST
+    assert len(next_group(copies(3 * MOST), (), 1, 2**40)) == MOST
 
 
 @pytest.mark.parametrize("way", ["in turn"])
