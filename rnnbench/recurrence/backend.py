@@ -11,6 +11,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from rnnbench.contracts import Cell, Tensors, TorchLayer
@@ -20,6 +21,7 @@ from rnnbench.recurrence.build import Compiler, cache_folder, find_compiler, lib
 from rnnbench.recurrence.engine import Library
 from rnnbench.recurrence.kernel import Kernel
 from rnnbench.recurrence.loop import Runner, loop
+from rnnbench.recurrence.members import Back
 from rnnbench.recurrence.torch_layer import torch_layer
 from rnnbench.recurrence.trace import Shapes, Traced, trace
 from rnnbench.recurrence.verify import mismatch, reference
@@ -180,11 +182,27 @@ class _Kernels:
         Raises:
             InputError: the cell cannot become a kernel, or there is no compiler.
         """
+        return self._at(x, state, weights, noise)(x, state, weights, lengths, noise)
+
+    def taped(
+        self,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors,
+        needed: Sequence[bool],
+    ) -> tuple[Tensor, Tensors, Back] | None:
+        """Run the cell with its derivative; see `Kernel.taped`."""
+        kernel = self._at(x, state, weights, noise)
+        return kernel.taped(x, state, weights, lengths, noise, needed)
+
+    def _at(self, x: Tensor, state: Tensors, weights: Tensors, noise: Tensors | None) -> Kernel:
         lead = x.dim() - 3
         key = (x.shape[-1], *[weight.shape[lead:] for weight in weights.values()])
         if key not in self._known:
             self._known[key] = self._kernel(x, state, weights, noise or Tensors())
-        return self._known[key](x, state, weights, lengths, noise)
+        return self._known[key]
 
     def _kernel(self, x: Tensor, state: Tensors, weights: Tensors, noise: Tensors) -> Kernel:
         lead = x.dim() - 3
@@ -229,7 +247,8 @@ def _kernel(
 ) -> Kernel:
     made = cell(**dict(structure))
     shapes = Shapes(inputs, dict(noise), dict(states), dict(weights))
-    return Kernel(made, trace(made, shapes), library)
+    with torch.enable_grad():  # wherever it is first needed: a step is derived as it is traced
+        return Kernel(made, trace(made, shapes), library)
 
 
 @cache

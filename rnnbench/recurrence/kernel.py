@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,8 @@ from rnnbench.errors import InputError
 from rnnbench.recurrence.autograd import Recurrence
 from rnnbench.recurrence.engine import Engine, Library
 from rnnbench.recurrence.lengths import within
-from rnnbench.recurrence.run import finals, forward, given, outputs
+from rnnbench.recurrence.members import Back
+from rnnbench.recurrence.run import backward, finals, forward, given, outputs
 from rnnbench.recurrence.trace import Traced
 
 
@@ -76,6 +79,58 @@ class Kernel:
             made = _rows(made, back, steps=True).masked_fill(~real, 0)
             after = [_rows(value, back, steps=False) for value in after]
         return made, Tensors(zip(self.shapes.states, after, strict=True))
+
+    def taped(
+        self,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors,
+        needed: Sequence[bool],
+    ) -> tuple[Tensor, Tensors, Back] | None:
+        """Run the cell and return its derivative with the results; see `Taped`.
+
+        None where more than the compiled code has to be differentiated: sequences are reordered by
+        their lengths, or roots computed from the weights.
+        """
+        if lengths is not None or self._engine.prelude.roots:
+            return None
+        self._check(x, state, weights, None, noise)
+        values = [state[name] for name in self.shapes.states]
+        roots = [weights[name] for name in self.shapes.weights]
+        drawn = [noise[name] for name in self.shapes.noise]
+        run = given(self._engine, None, len(drawn), [x, *drawn, *values, *roots])
+        memory = forward(run, history=True)
+        of_weights = dict(zip(weights, needed[1 + len(state) :], strict=False))
+        of_noise = [*zip(noise.values(), needed[1 + len(state) + len(weights) :], strict=True)]
+
+        def back(gradients: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+            made = backward(
+                run,
+                memory,
+                gradients[0],
+                gradients[1:],
+                needs_x=needed[0],
+                needs_roots=[of_weights[name] for name in self.shapes.weights],
+            )
+            firsts = dict(zip(self.shapes.states, made.firsts, strict=True))
+            found = dict(zip(self.shapes.weights, made.roots, strict=True))
+            # no gradient passes through noise
+            each = [
+                made.x,
+                *(firsts[name] for name in state),
+                *(found[name] for name in weights),
+                *(torch.zeros_like(drawn) if need else None for drawn, need in of_noise),
+            ]
+            return tuple(
+                gradient
+                for gradient, need in zip(each, needed, strict=True)
+                if need and gradient is not None
+            )
+
+        after = Tensors(zip(self.shapes.states, finals(run, memory), strict=True))
+        return outputs(run, memory), after, back
 
     def _run(self, lengths: Tensor | None, noise: int, tensors: list[Tensor]) -> list[Tensor]:
         """Return the outputs and the last states."""

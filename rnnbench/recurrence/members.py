@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -23,6 +23,29 @@ from torch.fx.experimental.proxy_tensor import (
 
 from rnnbench.contracts import Tensors
 from rnnbench.recurrence.loop import Runner
+
+
+Back = Callable[[Sequence[Tensor | None]], tuple[Tensor, ...]]
+"""Turns gradients of outputs and last states into one for each tensor that needs it."""
+
+
+@runtime_checkable
+class Taped(Protocol):
+    """A runner that can also differentiate itself, without what autograd costs."""
+
+    def taped(
+        self,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors,
+        needed: Sequence[bool],
+    ) -> tuple[Tensor, Tensors, Back] | None:
+        """Return the outputs, the last states and the derivative, or None: autograd has to.
+
+        needed  which of x, the states, the weights, the noise and the lengths need a gradient
+        """
 
 
 def for_members(run: Runner) -> Runner:
@@ -64,15 +87,33 @@ class _Call:
     run: Runner
     names: _Names
 
-    def __call__(self, x: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs, after = self.run(*self._named(tensors))
+        return outputs, *after.values()
+
+    def taped(
+        self, needed: Sequence[bool], tensors: Sequence[Tensor]
+    ) -> tuple[tuple[Tensor, ...], Back] | None:
+        """Let the runner differentiate itself, if it can."""
+        if not isinstance(self.run, Taped):
+            return None
+        made = self.run.taped(*self._named(tensors), needed)
+        if made is None:
+            return None
+        outputs, after, back = made
+        return (outputs, *after.values()), back
+
+    def _named(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensors, Tensors, Tensor | None, Tensors]:
+        x, *given = tensors
         rest = iter(given)
         groups = {
             kind: Tensors((name, next(rest)) for name in names)
             for kind, names in self.names.groups.items()
         }
         lengths = next(rest) if self.names.lengths else None
-        outputs, after = self.run(x, groups["state"], groups["weights"], lengths, groups["noise"])
-        return outputs, *after.values()
+        return x, groups["state"], groups["weights"], lengths, groups["noise"]
 
 
 class _Door(torch.autograd.Function):
@@ -120,39 +161,54 @@ class _Recorded(torch.autograd.Function):
         return (None, *(next(rest) if needed else None for needed in ctx.needs_input_grad[1:]))
 
 
+@dataclass
 class _Tape:
-    """What autograd remembers of a call; a trace hands it from the call to its derivative."""
+    """What is remembered of a call; a trace hands it from the call to its derivative."""
 
-    def __init__(self, results: tuple[Tensor, ...], leaves: list[Tensor]) -> None:
-        self.results, self.leaves = results, leaves
-        self.proxy: Proxy | None = None
+    back: Back
+    proxy: Proxy | None = None
 
 
 def _run(
     call: _Call, needed: Sequence[bool], tensors: Sequence[Tensor]
 ) -> tuple[tuple[Tensor, ...], _Tape]:
+    made = call.taped(needed, tensors)
+    if made is None:
+        made = _differentiated(call, needed, tensors)
+    results, back = made
+    return results, _Tape(back)
+
+
+def _back(tape: _Tape, *gradients: Tensor | None) -> tuple[tuple[Tensor, ...], None]:
+    """Return a gradient for each tensor that needs one."""
+    return tape.back(gradients), None
+
+
+def _differentiated(
+    call: _Call, needed: Sequence[bool], tensors: Sequence[Tensor]
+) -> tuple[tuple[Tensor, ...], Back]:
+    """Run with autograd; zeros are the gradient of what nothing depends on."""
     given = [
         tensor.detach().requires_grad_(need) for tensor, need in zip(tensors, needed, strict=True)
     ]
     with torch.enable_grad():
         results = call(*given)
     leaves = [tensor for tensor in given if tensor.requires_grad]
-    return tuple(result.detach() for result in results), _Tape(results, leaves)
 
+    def back(gradients: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        known = [
+            (result, gradient)
+            for result, gradient in zip(results, gradients, strict=True)
+            if gradient is not None and result.requires_grad
+        ]
+        reached, towards = zip(*known, strict=True) if known else ((), ())
+        found = torch.autograd.grad(reached, leaves, towards, allow_unused=True)
+        return tuple(
+            torch.zeros_like(leaf) if gradient is None else gradient
+            for leaf, gradient in zip(leaves, found, strict=True)
+        )
 
-def _back(tape: _Tape, *gradients: Tensor | None) -> tuple[tuple[Tensor, ...], None]:
-    """Return a gradient for each leaf; zeros for one that nothing depends on."""
-    known = [
-        (result, gradient)
-        for result, gradient in zip(tape.results, gradients, strict=True)
-        if gradient is not None and result.requires_grad
-    ]
-    results, given = zip(*known, strict=True) if known else ((), ())
-    found = torch.autograd.grad(results, tape.leaves, given, allow_unused=True)
-    return tuple(
-        torch.zeros_like(leaf) if gradient is None else gradient
-        for leaf, gradient in zip(tape.leaves, found, strict=True)
-    ), None
+    return tuple(result.detach() for result in results), back
 
 
 def _recorded(function: Callable[..., tuple[tuple[Tensor, ...], Any]], *args: Any) -> Any:
