@@ -76,10 +76,11 @@ namespace {
 inline float from_bits(int32_t i) { float f; std::memcpy(&f, &i, 4); return f; }
 inline int32_t to_bits(float f) { int32_t i; std::memcpy(&i, &f, 4); return i; }
 
-// e^x (Cephes expf), as a fraction and the power of two that scales it
+// A number as a fraction and the power of two that scales it
 struct Scaled { float fraction; int32_t power; };
 
-inline Scaled exp_parts(float x) {
+// e^x (Cephes expf) without the 1 of its fraction
+inline Scaled expm1_parts(float x) {
   const float rounded = x * 1.44269504f + 12582912.f;
   const float whole = rounded - 12582912.f;
   float r = x - whole * 0.693359375f;
@@ -90,7 +91,12 @@ inline Scaled exp_parts(float x) {
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  return {p * r * r + r + 1.f, to_bits(rounded) - 0x4B400000};
+  return {p * (r * r) + r, to_bits(rounded) - 0x4B400000};
+}
+
+inline Scaled exp_parts(float x) {
+  const Scaled e = expm1_parts(x);
+  return {e.fraction + 1.f, e.power};
 }
 
 // 2^n, and infinity for 128; unsigned, since what comes of NaN may not fit
@@ -155,17 +161,13 @@ inline float expm1_(float x) {
 
 inline float sigmoid_(float x) { return 1.f / (1.f + exp_within(-x)); }
 
-inline float tanh_(float x) {  // Cephes tanhf
-  const float a = x < 0.f ? -x : x;
-  const float big = 1.f - 2.f / (exp_within(2.f * a) + 1.f);
-  const float z = x * x;
-  float p = -5.70498872745e-3f;
-  p = p * z + 2.06390887954e-2f;
-  p = p * z - 5.37397155531e-2f;
-  p = p * z + 1.33314422036e-1f;
-  p = p * z - 3.33332819422e-1f;
-  p = p * z * x + x;
-  return a < 0.625f ? p : (x < 0.f ? -big : big);
+// E over E + 2, with E = e^2x - 1, which of a small x is not the difference of two numbers near 1
+inline float tanh_(float x) {
+  const float a = fabsf(x);
+  const Scaled e = expm1_parts(2.f * (a > 10.f ? 10.f : a));
+  const float two = power_of_two(e.power);
+  const float expm1 = two * e.fraction + (two - 1.f);
+  return copysignf(expm1 / (expm1 + 2.f), x);
 }
 
 // max(x, 0) + log(1 + e), e = e^-|x|; the log is 2 artanh(e / (2 + e))
