@@ -76,7 +76,7 @@ def test_every_cell_is_the_same_in_any_group(name, structure, hidden, width, bat
     chosen = Ways().choose(
         member(cell, task, hidden=hidden, batch=batch, structure=structure), cell, task
     )
-    assert chosen.way == ("together" if hidden < 64 else "in turn")
+    assert chosen.way == ("together" if hidden < 128 else "in turn")
     for way in {"together", chosen.way}:
         options = {"hidden": hidden, "batch": batch, "structure": structure, "way": way}
         require_same_everywhere(cell, task, five(cell, task, **options))

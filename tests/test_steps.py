@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from groups import Follow, Guess, batches, group, member
+from groups import Follow, Guess, batches, group, member, trained
 from kernel_cells import NoisyProduct
 
 from rnnbench.contests import Contest
@@ -12,6 +12,7 @@ from rnnbench.group.building import network_of
 from rnnbench.group.rows import Rows, buffers_of
 from rnnbench.group.steps import InTurn, Programs, Together
 from rnnbench.nn.loss import loss
+from rnnbench.recurrence.engine import Engine
 from rnnbench_cells.gru import GRU
 from rnnbench_cells.lstm import LSTM
 
@@ -115,3 +116,19 @@ def test_a_group_of_one_that_is_left_goes_on():
     assert len(training.update(2, batches(task, members[2:], 2))) == 1
     training.keep([])
     assert training.members == []
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_lone_member_is_run_once_though_it_stands_in_two_rows(members, monkeypatch):
+    seen = []
+    for name in ("forward", "backward"):
+        real = getattr(Engine, name)
+
+        def counted(self, call, real=real):
+            seen.append(call.members)
+            real(self, call)
+
+        monkeypatch.setattr(Engine, name, counted)
+    task = Guess()
+    trained(LSTM, task, [member(LSTM, task, index=index) for index in range(members)])
+    assert set(seen) == {members}

@@ -24,13 +24,13 @@ def chosen(cell, task=None, **options):
 @pytest.mark.parametrize("name", CELLS)
 def test_the_built_in_cells_train_together_while_they_are_small(name, bidirectional):
     assert chosen(CELLS[name], bidirectional=bidirectional, layers=2, dropout=0.1).way == "together"
-    assert chosen(CELLS[name], hidden=64).way == "in turn"
+    assert chosen(CELLS[name], hidden=128).way == "in turn"
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"hidden": 64}, "from 64 hidden units on a processor gains nothing"),
+        ({"hidden": 128}, "from 128 hidden units on a processor gains nothing"),
         ({"batch": 33}, "a batch of 33 is no multiple of 32"),
         ({"backend": "loop"}, "backend loop runs one member at a time"),
         ({"backend": "torch"}, "backend torch runs one member at a time"),

@@ -83,9 +83,12 @@ class Together:
             None if parts[0] is None else torch.stack(parts)
             for parts in zip(*map(_tensors, each), strict=True)
         ]
-        shape = (data.shape, *(None if tensor is None else tensor.shape for tensor in tensors))
+        twins = len(batches) < len(data)
+        shapes = (None if tensor is None else tensor.shape for tensor in tensors)
+        shape = (twins, data.shape, *shapes)
         if shape not in self._graphs:
-            self._graphs[shape] = self._traced(data, buffers, tensors)
+            with _batched(self._network, twins=twins):
+                self._graphs[shape] = self._traced(data, buffers, tensors)
         with torch.no_grad():
             losses, gradient = self._graphs[shape](*tree_leaves((data, buffers, tensors)))
         return losses, gradient
@@ -105,8 +108,7 @@ class Together:
         dims = (0, 0, [None if tensor is None else 0 for tensor in tensors])
         each = vmap(self._loss, in_dims=dims, randomness="error")
         flat, tree = tree_flatten((data, buffers, tensors))
-        with _batched(self._network):
-            graph = make_fx(lambda *flat: program(*tree_unflatten(flat, tree)))(*flat)
+        graph = make_fx(lambda *flat: program(*tree_unflatten(flat, tree)))(*flat)
         _without_idle(graph.graph)
         # arguments and results as they come, not as trees
         graph.graph.set_codegen(fx.graph.CodeGen())
@@ -157,13 +159,13 @@ def _tensors(batch: Batch) -> tuple[Tensor | None, ...]:
 
 
 @contextmanager
-def _batched(network: nn.Module) -> Iterator[None]:
+def _batched(network: nn.Module, *, twins: bool) -> Iterator[None]:
     """Let a network's recurrences take all members in one call for a while."""
     recurrences = [module for module in network.modules() if isinstance(module, Recurrent)]
     runs = [module.run for module in recurrences]
     try:
         for module in recurrences:
-            module.run = for_members(module.run)
+            module.run = for_members(module.run, twins=twins)
         yield
     finally:
         for module, run in zip(recurrences, runs, strict=True):

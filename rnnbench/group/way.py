@@ -18,7 +18,7 @@ from rnnbench.group.group import Group
 from rnnbench.group.steps import Programs
 from rnnbench.member import Member, Way
 
-SMALL = 64
+SMALL = 128
 """Hidden units from which on a processor's products take most of the time of an update."""
 
 VECTOR = 32

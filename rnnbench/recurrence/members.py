@@ -48,10 +48,11 @@ class Taped(Protocol):
         """
 
 
-def for_members(run: Runner) -> Runner:
+def for_members(run: Runner, *, twins: bool = False) -> Runner:
     """Return a runner that may be called inside vmap, for one member at a time as it seems.
 
-    `run` takes everything with a leading dimension of members.
+    run    takes everything with a leading dimension of members
+    twins  the members are one, twice: it is run once
     """
 
     def runner(
@@ -66,7 +67,7 @@ def for_members(run: Runner) -> Runner:
         names = _Names({kind: tuple(group) for kind, group in groups.items()}, lengths is not None)
         given = [tensor for group in groups.values() for tensor in group.values()]
         given += [] if lengths is None else [lengths]
-        outputs, *after = _Door.apply(_Call(run, names), x, *given)  # type: ignore[no-untyped-call]  # torch's
+        outputs, *after = _Door.apply(_Call(run, names, twins), x, *given)  # type: ignore[no-untyped-call]  # torch's
         return outputs, Tensors(zip(state, after, strict=True))
 
     return runner
@@ -86,6 +87,7 @@ class _Call:
 
     run: Runner
     names: _Names
+    twins: bool
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         outputs, after = self.run(*self._named(tensors))
@@ -172,11 +174,23 @@ class _Tape:
 def _run(
     call: _Call, needed: Sequence[bool], tensors: Sequence[Tensor]
 ) -> tuple[tuple[Tensor, ...], _Tape]:
+    if call.twins:
+        tensors = [tensor[:1] for tensor in tensors]
     made = call.taped(needed, tensors)
     if made is None:
         made = _differentiated(call, needed, tensors)
     results, back = made
-    return results, _Tape(back)
+    if not call.twins:
+        return results, _Tape(back)
+
+    def of_one(gradients: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        return _twice(back([None if given is None else given[:1] for given in gradients]))
+
+    return _twice(results), _Tape(of_one)
+
+
+def _twice(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(torch.cat([tensor, tensor]) for tensor in tensors)
 
 
 def _back(tape: _Tape, *gradients: Tensor | None) -> tuple[tuple[Tensor, ...], None]:
