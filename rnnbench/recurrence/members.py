@@ -24,7 +24,6 @@ from torch.fx.experimental.proxy_tensor import (
 from rnnbench.contracts import Tensors
 from rnnbench.recurrence.loop import Runner
 
-
 Back = Callable[[Sequence[Tensor | None]], tuple[Tensor, ...]]
 """Turns gradients of outputs and last states into one for each tensor that needs it."""
 
