@@ -40,6 +40,18 @@ def test_what_is_left_goes_by_what_members_of_the_study_took() -> None:
     assert clock.running == []
 
 
+def test_members_of_a_group_took_their_shares_of_its_time() -> None:
+    time = Time()
+    clock = Clock(workers=1, count=count(0, 10), now=time)
+    asks = play(study())[0][:2]
+    for ask in asks:
+        clock.take(Launched(ask))
+    time.now = 4.0
+    shares = Finished("ok", seconds={"train": 1.5, "evaluate": 0.5, "update": 0.1})
+    assert [clock.take(Ended(ask, shares, count(1, 9))) for ask in asks] == [2.0, 2.0]
+    assert clock.left == 9 * 2.0
+
+
 def test_a_study_not_seen_yet_is_taken_to_be_like_the_others() -> None:
     time = Time()
     clock = Clock(1, Count(0, 0, {PLACE: 1, ("gru", "other"): 5}), now=time)

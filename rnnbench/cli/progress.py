@@ -67,13 +67,17 @@ class Clock:
         return [(ask, self._now() - since) for ask, since in self._running.values()]
 
     def take(self, event: Event) -> float | None:
-        """Take in an event; for an end, return how many seconds the member took."""
+        """Take in an event; for an end, return how many seconds the member took.
+
+        A member of a group took its share of the time: all of them were under way for all of it.
+        """
         key = event.ask.member.key
         if isinstance(event, Launched):
             self._running[key] = (event.ask, self._now())
             return None
         _, since = self._running.pop(key)
-        took = self._now() - since
+        spent = event.finished.seconds
+        took = spent["train"] + spent["evaluate"] if "train" in spent else self._now() - since
         self._took[event.ask.study.architecture, event.ask.study.setting].append(took)
         self.count = event.count
         return took
