@@ -1,5 +1,7 @@
 """Which studies train together, and what is said of those that do not."""
 
+from itertools import product
+
 import pytest
 import torch
 from groups import Guess, member
@@ -8,7 +10,9 @@ from kernel_cells import OddGates
 from rnnbench.group.way import Ways
 from rnnbench.registry import load_registry
 
-CELLS = {name: component.cls for name, component in load_registry().cells.items()}
+REGISTRY = load_registry()
+CELLS = {name: component.cls for name, component in REGISTRY.cells.items()}
+TASKS = {name: component.cls for name, component in REGISTRY.tasks.items()}
 
 
 def chosen(cell, task=None, **options):
@@ -25,6 +29,20 @@ def chosen(cell, task=None, **options):
 def test_the_built_in_cells_train_together_while_they_are_small(name, bidirectional):
     assert chosen(CELLS[name], bidirectional=bidirectional, layers=2, dropout=0.1).way == "together"
     assert chosen(CELLS[name], hidden=128).way == "in turn"
+
+
+IN_TURN: list[tuple[str, str]] = []
+"""The built-in cells and tasks that train in turn although they are small."""
+
+
+def test_the_built_ins_that_train_in_turn_are_these():
+    ways, found = Ways(), []
+    for (cell_name, cell), (task_name, component) in product(CELLS.items(), TASKS.items()):
+        length = component.options.get("length")
+        task = component(**({} if length is None else {"length": int(max(10, length.low or 0))}))
+        if ways.choose(member(cell, task), cell, task).way == "in turn":
+            found.append((cell_name, task_name))
+    assert found == IN_TURN
 
 
 @pytest.mark.parametrize(
