@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from groups import Follow, Guess, batches, group, member, trained
-from kernel_cells import NoisyProduct
+from kernel_cells import ContinuousTime, NoisyProduct
 
 from rnnbench.contests import Contest
 from rnnbench.group.building import network_of
@@ -29,7 +29,7 @@ def given(cell, task, count=3, **options):
 
 @pytest.mark.parametrize("options", [{}, {"layers": 2, "bidirectional": True, "dropout": 0.4}])
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: f"{task.name}-{task.width}")
-@pytest.mark.parametrize("cell", [LSTM, NoisyProduct], ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", [LSTM, NoisyProduct, ContinuousTime], ids=lambda cell: cell.name)
 def test_both_ways_give_each_member_its_own_loss_and_gradient(cell, task, options):
     networks, rows, data, buffers, drawn = given(cell, task, **options)
     for step in (Together(networks[0], task, rows), InTurn(networks[0], task, rows)):
@@ -116,6 +116,28 @@ def test_a_group_of_one_that_is_left_goes_on():
     assert len(training.update(2, batches(task, members[2:], 2))) == 1
     training.keep([])
     assert training.members == []
+
+
+def test_a_batch_without_lengths_beside_one_with_them_is_an_error_and_not_taken_for_it():
+    task = Guess(width=3)
+    networks, rows, data, buffers, (first, *rest) = given(LSTM, task, count=2)
+    for drawn in ([replace(first, lengths=None), *rest], [first, replace(rest[0], lengths=None)]):
+        with pytest.raises(TypeError):
+            Together(networks[0], task, rows)(data, buffers, drawn)
+
+
+def test_a_program_of_fused_steps_gives_each_member_its_own_loss_and_gradient():
+    task = Follow(width=4)
+    networks, rows, data, buffers, drawn = given(NoisyProduct, task, count=2, backend="fused")
+    together = Together(networks[0], task, rows)(data, buffers, drawn)
+    again = Together(networks[0], task, rows)
+    again(data, buffers, drawn)
+    expected = InTurn(networks[0], task, rows)(data, buffers, drawn)
+    loops = given(NoisyProduct, task, count=2, backend="loop")
+    looped = InTurn(loops[0][0], task, loops[1])(data, buffers, drawn)
+    for found in (together, again(data, buffers, drawn), expected):
+        for one, other in zip(found, looped, strict=True):
+            torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("members", [1, 3])

@@ -28,7 +28,7 @@ class Data:
         for member, seed in zip(members, seeds, strict=True):
             if seed not in made:
                 generator = Generator().manual_seed(seed)
-                made[seed] = self._moved(self._task.batch(member.recipe.batch, generator))
+                made[seed] = moved(self._task.batch(member.recipe.batch, generator), self._device)
         return [made[seed] for seed in seeds]
 
     def held_out(self, member: Member, split: Split) -> Batch:
@@ -38,14 +38,16 @@ class Data:
             SealedError: test data for a member that tunes: it has no seed for it.
         """
         generator = Generator().manual_seed(member.held_out_seed(split))
-        return self._moved(self._task.held_out(split, generator))
+        return moved(self._task.held_out(split, generator), self._device)
 
-    def _moved(self, batch: Batch) -> Batch:
-        if self._device == "cpu":
-            return batch
-        return Batch(
-            batch.inputs.to(self._device),
-            batch.targets.to(self._device),
-            None if batch.lengths is None else batch.lengths.to(self._device),
-            None if batch.mask is None else batch.mask.to(self._device),
-        )
+
+def moved(batch: Batch, device: str) -> Batch:
+    """Return a batch on a device."""
+    if device == "cpu":
+        return batch
+    return Batch(
+        batch.inputs.to(device),
+        batch.targets.to(device),
+        None if batch.lengths is None else batch.lengths.to(device),
+        None if batch.mask is None else batch.mask.to(device),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -66,13 +66,15 @@ class InTurn:
 class Together:
     """Computes all members at once: a program that is traced once for each shape, and replayed.
 
+    On a GPU it is recorded as a CUDA graph.
+
     Raises what torch raises where a network or a task's loss cannot be batched; random numbers
     other than keyed ones are an error.
     """
 
     def __init__(self, network: nn.Module, task: Task, rows: Rows) -> None:
         self._network, self._task, self._rows = network, task, rows
-        self._graphs: dict[tuple[object, ...], fx.GraphModule] = {}
+        self._programs: dict[tuple[object, ...], _Program] = {}
 
     def __call__(
         self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
@@ -80,17 +82,20 @@ class Together:
         """Compute losses and gradients."""
         each = [*batches, *[batches[0]] * (len(data) - len(batches))]
         tensors = [
-            None if parts[0] is None else torch.stack(parts)
+            None if all(part is None for part in parts) else torch.stack(parts)
             for parts in zip(*map(_tensors, each), strict=True)
         ]
         twins = len(batches) < len(data)
         shapes = (None if tensor is None else tensor.shape for tensor in tensors)
         shape = (twins, data.shape, *shapes)
-        if shape not in self._graphs:
+        given = tree_leaves((data, buffers, tensors))
+        if shape not in self._programs:
             with _batched(self._network, twins=twins):
-                self._graphs[shape] = self._traced(data, buffers, tensors)
+                self._programs[shape] = self._traced(data, buffers, tensors)
+            if data.is_cuda:
+                self._programs[shape] = _Recording(self._programs[shape], given)
         with torch.no_grad():
-            losses, gradient = self._graphs[shape](*tree_leaves((data, buffers, tensors)))
+            losses, gradient = self._programs[shape](*given)
         return losses, gradient
 
     def _traced(
@@ -124,6 +129,32 @@ class Together:
         batch = Batch(*tensors)  # type: ignore[arg-type]  # inputs and targets are there
         predictions = functional_call(self._network, (parameters, buffers), (batch,))
         return loss_of(predictions, batch, self._task)
+
+
+_Program = Callable[..., Any]
+"""Takes the tensors of an update, None where there is none; returns losses and gradients."""
+
+
+class _Recording:
+    """A program as a CUDA graph: one launch, on copies of what it is given."""
+
+    def __init__(self, program: _Program, given: Sequence[Tensor | None]) -> None:
+        self._given = [None if tensor is None else tensor.clone() for tensor in given]
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.no_grad(), torch.cuda.stream(aside):
+            program(*self._given)  # what is compiled or allocated once cannot be recorded
+        torch.cuda.current_stream().wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.no_grad(), torch.cuda.graph(self._graph):
+            self._made = program(*self._given)
+
+    def __call__(self, *given: Tensor | None) -> tuple[Tensor, ...]:
+        for own, new in zip(self._given, given, strict=True):
+            if own is not None and new is not None:
+                own.copy_(new)
+        self._graph.replay()
+        return tuple(tensor.clone() for tensor in self._made)
 
 
 class Programs:

@@ -45,7 +45,7 @@ def build(
 
     numeric    values of the cell's numeric options; those not named are as chosen in the cell
     dropout    rate between layers; see `rekey`
-    backend    how the cell is run, `kernel`, `torch` or `loop`
+    backend    how the cell is run, `kernel`, `torch`, `fused` or `loop`
     generator  all initial values come from it: layer by layer, forward then backward, weights
                in declared order, then the first state; last the read-out
 

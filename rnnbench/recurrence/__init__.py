@@ -17,6 +17,7 @@ From a plain `step` to a kernel, one file after the other:
     kernel       all of it as one thing that is called as the loop is
     verify       a kernel compared with the loop, before anything is trained on it
     members      a runner inside torch's vmap and a trace
+    fused        for a GPU: the step of all members, compiled by Inductor
     backend      which way a cell runs, and why
 """
 

@@ -19,6 +19,7 @@ from rnnbench.errors import BuildError, InputError, UnknownNameError, Unsupporte
 from rnnbench.options import Value
 from rnnbench.recurrence.build import Compiler, cache_folder, find_compiler, library, silently
 from rnnbench.recurrence.engine import Library
+from rnnbench.recurrence.fused import Fused, on_device
 from rnnbench.recurrence.kernel import Kernel
 from rnnbench.recurrence.loop import Runner, loop
 from rnnbench.recurrence.members import Back
@@ -26,10 +27,10 @@ from rnnbench.recurrence.torch_layer import torch_layer
 from rnnbench.recurrence.trace import Shapes, Traced, trace
 from rnnbench.recurrence.verify import mismatch, reference
 
-Name = Literal["kernel", "torch", "loop"]
-"""How a cell may be run: as generated code, as torch's own layer, or step by step."""
+Name = Literal["kernel", "torch", "fused", "loop"]
+"""How a cell may be run: as generated code, as torch's own layer, by Inductor, or step by step."""
 
-NAMES: tuple[Name, ...] = ("kernel", "torch", "loop")
+NAMES: tuple[Name, ...] = ("kernel", "torch", "fused", "loop")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Backend:
     """How a cell is run, and why that way; all of it goes into result rows.
 
     compiler  what a kernel was compiled with; "" for other backends
-    history   how many numbers the kernels of all layers keep for each sequence and step
+    history   how many numbers all layers keep for each sequence and step, where that is known
     """
 
     name: Name
@@ -51,7 +52,7 @@ class Chooser:
 
     device     "cpu" or "cuda"; kernels are for the CPU
     forced     a backend's name; None takes a kernel where there is one, else torch's layer, else
-               the loop
+               on a GPU what Inductor makes of the step, else the loop
     library    compiles and loads C++; None takes the system's compiler
     compiling  called before each compilation by the system's compiler
 
@@ -86,6 +87,8 @@ class Chooser:
             raise InputError(f"backend `kernel` cannot run cell `{cell.name}`: {refused}")
         if self.forced == "torch":
             _require_layer(cell)
+        if self.forced == "fused" and (reason := self._unfused(cell, inputs, hidden)):
+            raise InputError(f"backend `fused` cannot run cell `{cell.name}`: {reason}")
         if self.forced == "kernel" or (self.forced is None and not refused):
             agrees = "its step became a kernel that agrees with the loop"
             return Backend(
@@ -95,11 +98,30 @@ class Chooser:
                 sum(self._histories[_key(cell, width, hidden)] for width in inputs),
             )
         if self.forced is not None:
-            return Backend(self.forced, "asked for")
+            kept = len(inputs) * _state(cell, hidden) if self.forced == "fused" else 0
+            return Backend(self.forced, "asked for", history=kept)
         layer = _layer(cell)
         if layer is not None:
             return Backend("torch", f"equals torch's {layer.kind}; no kernel, since {refused}")
-        return Backend("loop", f"no kernel, since {refused}")
+        if self._device == "cpu":
+            return Backend("loop", f"no kernel, since {refused}")
+        if reason := self._unfused(cell, inputs, hidden):
+            return Backend("loop", f"no kernel, since {refused}; not fused, since {reason}")
+        agrees = f"its fused step agrees with the loop; no kernel, since {refused}"
+        return Backend("fused", agrees, history=len(inputs) * _state(cell, hidden))
+
+    def _unfused(self, cell: Cell, inputs: Sequence[int], hidden: int) -> str:
+        """Return why Inductor cannot fuse a cell's step, or nothing if it can."""
+        key = ("fused", *_key(cell, inputs[0], hidden))
+        if key not in self._refusals:
+            shapes = shapes_of(cell, inputs[0], hidden)
+            try:
+                run = on_device(Fused(cell), self._device)
+                self._refusals[key] = mismatch(run, reference(cell, shapes))
+            except Exception as error:  # noqa: BLE001  whatever a compiler fails with
+                said = str(error).strip().partition("\n")[0]
+                self._refusals[key] = f"{type(error).__name__}: {said[:200]}"
+        return self._refusals[key]
 
     def _refusal(self, cell: Cell, inputs: int, hidden: int) -> str:
         """Return why there is no kernel for a cell at these widths, or nothing if there is."""
@@ -158,6 +180,8 @@ def runner(name: str, cell: Cell, library: Library | None = None) -> Runner:
         case "torch":
             _require_layer(cell)
             return partial(torch_layer, cell)
+        case "fused":
+            return Fused(cell)
         case "loop":
             return partial(loop, cell)
 
@@ -306,6 +330,10 @@ def _named(name: str) -> Name:
         if name == known:
             return known
     raise UnknownNameError("backend", name, NAMES)
+
+
+def _state(cell: Cell, hidden: int) -> int:
+    return sum(first.shape[0] for first in cell.state(hidden).values())
 
 
 def _layer(cell: Cell) -> TorchLayer | None:

@@ -29,7 +29,7 @@ Back = Callable[[Sequence[Tensor | None]], tuple[Tensor, ...]]
 
 
 @runtime_checkable
-class Taped(Protocol):
+class Taped(Runner, Protocol):
     """A runner that can also differentiate itself, without what autograd costs."""
 
     def taped(
@@ -53,6 +53,16 @@ def for_members(run: Runner, *, twins: bool = False) -> Runner:
     run    takes everything with a leading dimension of members
     twins  the members are one, twice: it is run once
     """
+    return _through(_Door, run, twins)
+
+
+def differentiable(run: Taped) -> Runner:
+    """Return a runner that autograd differentiates by what `run` says of itself."""
+    return _through(_Recorded, run, False)
+
+
+def _through(function: Any, run: Runner, twins: bool) -> Runner:
+    """Return a runner that calls `run` through a function of autograd."""
 
     def runner(
         x: Tensor,
@@ -66,7 +76,7 @@ def for_members(run: Runner, *, twins: bool = False) -> Runner:
         names = _Names({kind: tuple(group) for kind, group in groups.items()}, lengths is not None)
         given = [tensor for group in groups.values() for tensor in group.values()]
         given += [] if lengths is None else [lengths]
-        outputs, *after = _Door.apply(_Call(run, names, twins), x, *given)  # type: ignore[no-untyped-call]  # torch's
+        outputs, *after = function.apply(_Call(run, names, twins), x, *given)
         return outputs, Tensors(zip(state, after, strict=True))
 
     return runner

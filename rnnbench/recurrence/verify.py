@@ -13,8 +13,7 @@ from torch import Tensor
 
 from rnnbench.contracts import Cell, Tensors
 from rnnbench.errors import OptionError, PluginError, UnsupportedError
-from rnnbench.recurrence.kernel import Kernel
-from rnnbench.recurrence.loop import loop
+from rnnbench.recurrence.loop import Runner, loop
 from rnnbench.recurrence.trace import Shapes
 from rnnbench.recurrence.watch import place
 
@@ -168,7 +167,7 @@ def reference_on(seed: int, cell: Cell, shapes: Shapes) -> Reference:
     return Reference(cell, given, given.names, exact, tuple(errors))
 
 
-def mismatch(kernel: Kernel, expected: Reference) -> str:
+def mismatch(kernel: Runner, expected: Reference) -> str:
     """Return how a kernel differs from the loop, or nothing.
 
     All members at once, each alone, and without gradients: these are three ways through a kernel.
@@ -201,7 +200,7 @@ def mismatch(kernel: Kernel, expected: Reference) -> str:
     )
 
 
-def _together(kernel: Kernel, given: _Given) -> tuple[Tensor, Tensors]:
+def _together(kernel: Runner, given: _Given) -> tuple[Tensor, Tensors]:
     return kernel(given.x, given.state, given.weights, torch.tensor(LENGTHS), given.noise)
 
 

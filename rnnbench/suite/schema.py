@@ -120,7 +120,7 @@ class Training(Section):
     momentum: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")
     beta1: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="a number from 0 up to but not 1")
-    backend: Literal["auto", "kernel", "torch", "loop"] = Field(
+    backend: Literal["auto", "kernel", "torch", "fused", "loop"] = Field(
         default="auto", description="auto, kernel, torch or loop: how cells are run"
     )
 
