@@ -7,6 +7,7 @@ import queue
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -126,6 +127,7 @@ class Executor:
         self._free = list(reversed(self._slots))
         self._flying: dict[str, tuple[Slot, tuple[str, ...]]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._submitted = count()
 
     def __enter__(self) -> Self:
         self._settings = dask.config.set(_DASK)
@@ -168,10 +170,12 @@ class Executor:
         """Start a group, members of one shape, on a free worker; there must be one."""
         slot = self._free.pop()
         keys = tuple(member.key for member in members)
-        self._flying[keys[0]] = slot, keys
+        # never the same again: Dask may answer with what it still knows of a task that died
+        task = f"{keys[0]}-{next(self._submitted)}"
+        self._flying[task] = slot, keys
         # bound to its slot: a worker that held two groups would take both along when it dies
         future = self._client.submit(
-            train_here, list(members), key=keys[0], pure=False, workers=[slot.name]
+            train_here, list(members), key=task, pure=False, workers=[slot.name]
         )
         future.add_done_callback(self._done.put)
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from rnnbench.protocol import Ask
 
-MOST = 8
-"""Members in a group at most: more share hardly more, and what they remember leaves the cache."""
+MOST = {"cpu": 8, "cuda": 64}
+"""Members in a group at most, by device: on a processor more share hardly more, and what they
+remember leaves the cache."""
 
 
 def next_group(
@@ -22,7 +23,7 @@ def next_group(
 
     A group changes no result, so that its size may follow from what is left to do: every free
     worker shall have something, and groups be about as large as each other. A contest is a group
-    as it is, with those that have finished before.
+    as it is, with those that have finished before, or one by one where it takes too much memory.
 
     asks    all members that are known to be needed
     free    how many groups can start now
@@ -33,17 +34,24 @@ def next_group(
     if first.member.key in alone:
         return [first]
     if first.member.contest is not None:
-        peers = {
-            ask.member.key: ask
-            for ask in asks
-            if ask.study == first.study and ask.member.contest == first.member.contest
-        }
-        return list(peers.values())
+        together = peers(first, asks)
+        fits = len(together) * first.study.member_bytes <= memory
+        return together if fits else [first]
     if first.member.way == "in turn":
         return [first]
     shape = first.member.shape
     alike = [ask for ask in missing if ask.member.shape == shape and ask.member.key not in alone]
-    most = max(1, min(MOST, memory // max(1, first.study.member_bytes)))
+    most = max(1, min(MOST[first.member.device], memory // max(1, first.study.member_bytes)))
     share = free * len(alike) / len(missing)
     groups = max(math.ceil(len(alike) / most), math.ceil(share))
     return alike[: math.ceil(len(alike) / groups)]
+
+
+def peers(ask: Ask, asks: Iterable[Ask]) -> list[Ask]:
+    """Return the members of an ask's contest, each once."""
+    found = {
+        other.member.key: other
+        for other in asks
+        if other.study == ask.study and other.member.contest == ask.member.contest
+    }
+    return list(found.values())

@@ -118,7 +118,8 @@ class Progression:
             (ask for ask in searched if _ok(ask, finished)),
             key=lambda ask: _rank([ask], finished, study.direction),
         )
-        distinct = list({ask.member.key: ask for ask in reversed(ranked)}.values())[::-1]
+        of_values = {replace(ask.member, contest=None).key: ask for ask in reversed(ranked)}
+        distinct = list(of_values.values())[::-1]
         asks = []
         for best in sorted(distinct[: study.budget.confirm], key=lambda ask: ask.trial or 0):
             for index in range(1, 1 + study.budget.confirm_seeds):

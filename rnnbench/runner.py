@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnbench.campaign import Campaign, Count
+from rnnbench.contests import Contest
 from rnnbench.errors import StaleError
-from rnnbench.executor import Executor, Slot
-from rnnbench.grouping import next_group
+from rnnbench.executor import Done, Executor, Slot
+from rnnbench.grouping import next_group, peers
+from rnnbench.judged import judged
 from rnnbench.member import FAILURES, Finished
 from rnnbench.protocol import Ask
 from rnnbench.store import Store, Stored
@@ -32,7 +34,14 @@ class Ended:
     count: Count
 
 
-Event = Launched | Ended
+@dataclass(frozen=True)
+class Returned:
+    """A member came back, and what it leaves is not known yet: it or its peers train alone."""
+
+    ask: Ask
+
+
+Event = Launched | Returned | Ended
 
 
 Stale = Literal["refuse", "refresh", "accept"]
@@ -158,10 +167,12 @@ def carry_out(
         return
     flying: dict[str, Ask] = {}
     alone: set[str] = set()
+    # members of contests that trained alone, until all of theirs are back
+    apart: dict[str, Done] = {}
     stored = store.read()
     with Executor(slots, disabled) as executor:
         while True:
-            missing = [] if stopping() else list(campaign.missing(flying))
+            missing = [] if stopping() else list(campaign.missing({*flying, *apart}))
             while missing and executor.free:
                 group = next_group(missing, campaign.asks, executor.free, memory, alone)
                 executor.submit([ask.member for ask in group])
@@ -179,15 +190,45 @@ def carry_out(
                 if done.finished.status == "crashed" and done.group > 1:
                     # a death counts against a member only when it trained by itself
                     alone.add(done.key)
+                    notify(Returned(ask))
                     continue
-                code = made_by(ask, versions)
-                kept = store.commit(ask.member, done.finished, code, done.weights)
-                stored[done.key] = kept
-                campaign.end(done.key, kept.finished)
-                notify(Ended(ask, kept.finished, campaign.count))
+                ended = [(ask, done.finished, done.weights)]
+                if ask.member.contest is not None:
+                    contest = peers(ask, campaign.asks)
+                    if done.group < len(contest):
+                        apart[done.key] = done
+                        notify(Returned(ask))
+                        ended = _decided(contest, ask.member.contest, campaign, apart)
+                for one, finished, weights in ended:
+                    key = one.member.key
+                    apart.pop(key, None)
+                    kept = store.commit(one.member, finished, made_by(one, versions), weights)
+                    stored[key] = kept
+                    campaign.end(key, kept.finished)
+                    notify(Ended(one, kept.finished, campaign.count))
                 # a new choice may ask for runs that an older suite left behind
                 while old := stale(campaign, stored, versions):
                     settle_stale(old, store, versions, stale_rows)
                     stored = store.read()
                     campaign.reread(stored)
             tick()
+
+
+def _decided(
+    asks: Sequence[Ask], contest: Contest, campaign: Campaign, apart: Mapping[str, Done]
+) -> list[tuple[Ask, Finished, bytes | None]]:
+    """Return what a contest leaves of its members that trained alone, once all are back."""
+    known = {
+        ask.member.key: apart[ask.member.key].finished
+        if ask.member.key in apart
+        else campaign.finished.get(ask.member.key)
+        for ask in asks
+    }
+    finished = [one for one in known.values() if one is not None]
+    if len(finished) < len(known):
+        return []
+    first = asks[0]
+    left = judged(finished, contest, first.member.metrics[0][0], first.study.direction)
+    return [
+        (ask, one, None) for ask, one in zip(asks, left, strict=True) if ask.member.key in apart
+    ]

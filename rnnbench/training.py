@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from rnnbench.contests import stay
+from rnnbench.contests import Contest, stay
 from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Task
 from rnnbench.direction import Direction
 from rnnbench.group.building import network_of
@@ -27,6 +27,7 @@ from rnnbench.group.data import Data
 from rnnbench.group.group import Group
 from rnnbench.group.rows import Rows
 from rnnbench.group.steps import Programs
+from rnnbench.judged import judged
 from rnnbench.member import Finished, Member, Point, Recipe, Score, Status
 from rnnbench.memory import peak_bytes
 from rnnbench.nn.loss import loss as loss_of
@@ -57,11 +58,10 @@ def train_group(members: Sequence[Member], registry: Registry, programs: Program
         lefts = _trained(members, registry, programs)
     except Exception as error:  # noqa: BLE001  a plugin may raise anything, and it becomes a row
         if len(members) > 1:
+            if members[0].contest is not None:
+                return _apart(members, members[0].contest, registry, programs)
             half = len(members) // 2
             parts = [members[:half], members[half:]]
-            if members[0].contest is not None:
-                # half a contest would drop others; alone, nobody is dropped
-                parts = [[member] for member in members]
             return [left for part in parts for left in train_group(part, registry, programs)]
         full = isinstance(error, MemoryError | torch.OutOfMemoryError)
         lefts = [(_failed("out_of_memory" if full else "error", error), None)]
@@ -71,6 +71,19 @@ def train_group(members: Sequence[Member], registry: Registry, programs: Program
         (replace(finished, finished_at=now, worker_host=host, peak_bytes=peak), weights)
         for finished, weights in lefts
     ]
+
+
+def _apart(
+    members: Sequence[Member], contest: Contest, registry: Registry, programs: Programs
+) -> list[Left]:
+    """Train the members of a contest one by one, and drop whom it would have dropped."""
+    lefts = [left for member in members for left in train_group([member], registry, programs)]
+    finished = [finished for finished, _ in lefts]
+    if any(one.curve for one in finished):
+        name = members[0].metrics[0][0]
+        finished = judged(finished, contest, name, registry.metric(name).cls.direction)
+    # a trial has no weights to keep
+    return [(one, None) for one in finished]
 
 
 def _failed(status: Status, error: BaseException) -> Finished:

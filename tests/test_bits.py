@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from groups import Follow, Guess, member, same, trained
-from kernel_cells import NoisyProduct, Timescales
+from kernel_cells import ContinuousTime, NoisyProduct, Timescales
 
 from rnnbench.group.steps import Programs
 from rnnbench.group.way import Ways
@@ -94,7 +94,9 @@ def test_every_task_is_the_same_in_any_group(name):
 
 
 @pytest.mark.parametrize("task", [Guess(width=7), Follow(width=2)], ids=lambda task: task.name)
-@pytest.mark.parametrize("cell", [NoisyProduct, Timescales], ids=lambda cell: cell.name)
+@pytest.mark.parametrize(
+    "cell", [NoisyProduct, Timescales, ContinuousTime], ids=lambda cell: cell.name
+)
 def test_directions_layers_dropout_and_noise_are_the_same_in_any_group(cell, task):
     options = {"layers": 2, "bidirectional": True, "dropout": 0.3, "hidden": 9}
     require_same_everywhere(cell, task, five(cell, task, **options))

@@ -1,5 +1,6 @@
 """Successive halving and Hyperband: rungs, who stays, and what a dropped trial leaves."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from rnnbench.campaign import Campaign
 from rnnbench.contests import Contest, Pruner, rungs, stay
 from rnnbench.group.steps import Programs
 from rnnbench.grouping import next_group
+from rnnbench.judged import judged
+from rnnbench.options import Choice
 from rnnbench.registry import load_registry
 from rnnbench.training import train_group
 
@@ -88,8 +91,52 @@ def test_a_member_that_diverges_takes_no_place_at_a_rung():
     assert Counter(left) == {"diverged": 1, "pruned": 2, "ok": 1}
 
 
+def told(left):
+    """What a contest leaves, without what it took, and with no NaN, which equals nothing."""
+    blank = {"seconds": {}, "peak_bytes": None, "finished_at": "", "worker_host": ""}
+    return [
+        replace(
+            finished,
+            **blank,
+            curve=tuple(point for point in finished.curve if math.isfinite(point.value)),
+        )
+        for finished, _ in left
+    ]
+
+
+def alone(members):
+    return told([train_group([one], REGISTRY, Programs())[0] for one in members])
+
+
+@pytest.mark.parametrize("ladder", [(2, 4), (3,), (1, 2, 5)])
+def test_members_that_trained_alone_are_judged_as_their_contest_would_have(ladder):
+    members = contest(5, ladder)
+    members[1] = replace(members[1], recipe=replace(members[1].recipe, learning_rate=1e38, clip=0))
+    expected = told(train_group(members, REGISTRY, Programs()))
+    assert {"pruned", "diverged", "ok"} == {one.status for one in expected}
+    by_themselves = alone(members)
+    assert "pruned" not in {one.status for one in by_themselves}
+    held = members[0].contest
+    assert judged(by_themselves, held, "mean_squared_error", "min") == expected
+    # what was dropped before is dropped again
+    mixed = [*expected[:2], *by_themselves[2:]]
+    assert judged(mixed, held, "mean_squared_error", "min") == expected
+
+
+def test_a_member_that_fails_takes_no_place_and_the_others_are_dropped_all_the_same():
+    members = contest(4)
+    wrong = replace(members[1], recipe=replace(members[1].recipe, clip="much"))
+    left = told(train_group([members[0], wrong, *members[2:]], REGISTRY, Programs()))
+    assert left[1].status == "error"
+    others = [members[0], *members[2:]]
+    expected = told(train_group(others, REGISTRY, Programs()))
+    assert [left[0], *left[2:]] == expected
+    assert "pruned" in {one.status for one in expected}
+
+
 def searched(**options):
     base = study(trials=8, confirm=1, seeds=2, **options)
+    base = replace(base, member_bytes=1)
     return replace(
         base, search=replace(base.search, pruner=replace(HALVING, min_updates=2), generation=8)
     )
@@ -100,12 +147,39 @@ def test_the_trials_of_a_generation_are_a_contest_and_start_as_one_group():
     missing = list(campaign.missing())
     contests = {ask.member.contest for ask in missing}
     assert [contest.rungs for contest in contests] == [(2, 6)]
-    assert next_group(missing, campaign.asks, 4, 1) == missing
+    assert next_group(missing, campaign.asks, 4, 8) == missing
     # what had finished before a kill is held again, so that the same are dropped
     campaign.end(missing[0].member.key, score_of(missing[0]))
     rest = list(campaign.missing())
-    assert next_group(rest, campaign.asks, 4, 1) == missing
+    assert next_group(rest, campaign.asks, 4, 8) == missing
     assert next_group(rest, campaign.asks, 4, 1, {rest[0].member.key}) == rest[:1]
+
+
+def test_a_contest_that_takes_too_much_memory_starts_one_by_one():
+    campaign = Campaign((searched(),), {})
+    missing = list(campaign.missing())
+    assert next_group(missing, campaign.asks, 4, 7) == missing[:1]
+
+
+def test_a_configuration_of_two_contests_is_confirmed_once():
+    base = searched()
+    twice = replace(
+        base,
+        budget=replace(base.budget, confirm=2),
+        search=replace(
+            base.search,
+            sampler="random",
+            generation=4,
+            shared={"learning_rate": Choice((0.001, 0.01))},
+            own={},
+        ),
+    )
+    campaign = Campaign((twice,), {})
+    while searching := [ask for ask in campaign.missing() if ask.phase == "search"]:
+        for ask in searching:
+            campaign.end(ask.member.key, score_of(ask))
+    confirmed = [ask.member.recipe.learning_rate for ask in campaign.missing()]
+    assert Counter(confirmed) == {0.001: 2, 0.01: 2}
 
 
 def test_other_peers_or_rungs_are_another_member():

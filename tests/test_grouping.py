@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-import pytest
 from studies import study, template
 
 from rnnbench.campaign import Campaign
 from rnnbench.grouping import MOST, next_group
+
+EIGHT = MOST["cpu"]
 
 
 def asks(*, trials=8, way="together", member_bytes=1, architectures=("a",), **options):
@@ -49,9 +50,9 @@ def test_what_is_left_is_shared_evenly_among_the_free_workers():
 
 
 def test_more_than_fit_in_a_group_are_spread_evenly_over_several():
-    many = copies(MOST + 2)
-    assert sizes(many, 1) == [MOST // 2 + 1]
-    assert sizes(many, 2) == [MOST // 2 + 1] * 2
+    many = copies(EIGHT + 2)
+    assert sizes(many, 1) == [EIGHT // 2 + 1]
+    assert sizes(many, 2) == [EIGHT // 2 + 1] * 2
     assert sizes(many, 3) == [4, 3, 3]
 
 
@@ -68,12 +69,11 @@ def copies(count):
 
 
 def test_a_group_has_a_largest_size():
-    assert len(next_group(copies(3 * MOST), (), 1, 2**40)) == MOST
+    assert len(next_group(copies(3 * EIGHT), (), 1, 2**40)) == EIGHT
 
 
-@pytest.mark.parametrize("way", ["in turn"])
-def test_members_that_train_in_turn_start_one_by_one(way):
-    missing = asks(way=way)
+def test_members_that_train_in_turn_start_one_by_one():
+    missing = asks(way="in turn")
     assert next_group(missing, (), 1, 2**30) == missing[:1]
 
 

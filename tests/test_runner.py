@@ -4,9 +4,11 @@ import pytest
 from studies import play, score_of, study
 
 from rnnbench.campaign import Campaign
+from rnnbench.contests import Pruner
 from rnnbench.errors import StaleError
-from rnnbench.member import Finished
-from rnnbench.runner import made_by, settle
+from rnnbench.executor import Done
+from rnnbench.member import Finished, Point
+from rnnbench.runner import Ended, Launched, Returned, carry_out, made_by, settle
 from rnnbench.store import Store
 
 VERSIONS = {"rnnbench": "1", "torch": "2"}
@@ -114,3 +116,85 @@ def test_a_kernel_of_another_compiler_is_stale(tmp_path) -> None:
         assert list(settle((old,), store, VERSIONS).missing()) == []
         with pytest.raises(StaleError, match="compiler changed"):
             settle((new,), store, VERSIONS)
+
+
+def passed(member) -> Finished:
+    """What a member leaves that trains by itself: the nearer its rate to 0.01, the better."""
+    value = abs(member.recipe.learning_rate - 0.01)
+    rungs = () if member.contest is None else member.contest.rungs
+    curve = tuple(
+        Point(update, "valid", name, value)
+        for update in (*rungs, 10)
+        for name in ("loss", "mean_squared_error")
+    )
+    return Finished("ok", valid_score=value, valid_loss=value, updates=10, curve=curve)
+
+
+class OneWorker:
+    """An executor whose worker dies with every group that holds a deadly member."""
+
+    def __init__(self, deadly):
+        self.deadly, self.free, self.submitted = deadly, 1, []
+
+    def __call__(self, slots, disabled):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, members):
+        self.free = 0
+        self.submitted.append([member.key for member in members])
+        dead = self.deadly & set(self.submitted[-1])
+        self.done = [
+            Done(one.key, Finished("crashed") if dead else passed(one), None, len(members))
+            for one in members
+        ]
+
+    def wait(self, timeout):
+        self.free = 1
+        return self.done
+
+
+@pytest.mark.parametrize("pruner", [None, Pruner("successive_halving", 2, 2)])
+def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
+    pruner, tmp_path, monkeypatch
+) -> None:
+    base = study(trials=8, confirm=0, seeds=1)
+    base = replace(
+        base,
+        template=replace(base.template, way="together"),
+        member_bytes=1,
+        search=replace(base.search, pruner=pruner, generation=8),
+    )
+    deadly = [ask.member.key for ask in Campaign((base,), {}).missing()][3]
+    executor, events = OneWorker({deadly}), []
+    monkeypatch.setattr("rnnbench.runner.Executor", executor)
+    with Store(tmp_path) as store:
+        campaign = settle((base,), store, VERSIONS)
+        carry_out(
+            campaign,
+            store,
+            [None],
+            VERSIONS,
+            memory=2**30,
+            notify=events.append,
+            tick=lambda: None,
+            stopping=lambda: False,
+        )
+        kept = {key: one.finished.status for key, one in store.read().items()}
+    assert list(campaign.missing()) == []
+    assert [len(group) for group in executor.submitted[:9]] == [8] + [1] * 8
+    assert [key for key, status in kept.items() if status == "crashed"] == [deadly]
+    dropped = sum(status == "pruned" for status in kept.values())
+    # of seven that reached it three passed the first rung, one the second; without one, all
+    assert dropped == (0 if pruner is None else 6)
+    running = set()
+    for event in events:
+        key = event.ask.member.key
+        (running.add if isinstance(event, Launched) else running.discard)(key)
+        assert isinstance(event, Launched | Returned | Ended)
+    assert running == set()

@@ -1,5 +1,6 @@
 """Which studies train together, and what is said of those that do not."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -8,6 +9,7 @@ from groups import Guess, member
 from kernel_cells import OddGates
 
 from rnnbench.group.way import Ways
+from rnnbench.options import Option
 from rnnbench.registry import load_registry
 
 REGISTRY = load_registry()
@@ -52,19 +54,14 @@ def test_the_built_ins_that_train_in_turn_are_these():
         ({"batch": 33}, "a batch of 33 is no multiple of 32"),
         ({"backend": "loop"}, "backend loop runs one member at a time"),
         ({"backend": "torch"}, "backend torch runs one member at a time"),
-        ({"device": "cuda"}, "cuda trains one member at a time"),
+        ({"backend": "fused"}, "backend fused runs one member at a time"),
+        ({"backend": "torch", "device": "cuda"}, "backend torch runs one member at a time"),
+        ({"backend": "loop", "device": "cuda"}, "backend loop runs one member at a time"),
     ],
 )
 def test_a_rule_is_named(options, reason):
     found = chosen(CELLS["gru"], **options)
     assert (found.way, found.reason) == ("in turn", reason)
-
-
-class Reading(Guess):
-    """Its targets are made by a task whose loss cannot be batched: they are read into Python."""
-
-    name = "reading"
-    loss_over_steps = property(lambda self: "sum")
 
 
 def test_what_cannot_be_batched_trains_in_turn_and_says_what_torch_says(monkeypatch):
@@ -120,3 +117,31 @@ def test_a_network_is_tried_once_whatever_the_length(monkeypatch):
 
 def test_a_strangers_cell_trains_together_too():
     assert chosen(OddGates).way == "together"
+
+
+def test_what_diverges_at_once_trains_together_all_the_same():
+    assert chosen(CELLS["gru"], learning_rate=1e38, clip=None).way == "together"
+
+
+class Ragged(Guess):
+    """The same kind of data, of one length or of lengths that differ from batch to batch."""
+
+    name = "ragged"
+    options = Guess.options | {"ragged": Option(False)}
+
+    def batch(self, size, generator):
+        made = super().batch(size, generator)
+        if not self.ragged:
+            return made
+        inputs = made.inputs[: 3 + generator.initial_seed() % 2]
+        return replace(made, inputs=inputs, lengths=made.lengths.clamp(max=len(inputs)))
+
+
+def test_kinds_of_batches_are_tried_each_by_itself():
+    ways = Ways()
+    cell = CELLS["gru"]
+    found = [
+        ways.choose(member(cell, task), cell, task) for task in (Ragged(), Ragged(ragged=True))
+    ]
+    assert [one.way for one in found] == ["together", "in turn"]
+    assert "cannot be batched" in found[1].reason

@@ -20,7 +20,7 @@ from rich.text import Text
 from rnnbench.campaign import Campaign, Count
 from rnnbench.member import FAILURES
 from rnnbench.protocol import Ask
-from rnnbench.runner import Ended, Event, Launched
+from rnnbench.runner import Ended, Event, Launched, Returned
 
 HEARTBEAT_SECONDS = 60.0
 """Without a terminal, how long a run may be silent."""
@@ -75,7 +75,9 @@ class Clock:
         if isinstance(event, Launched):
             self._running[key] = (event.ask, self._now())
             return None
-        _, since = self._running.pop(key)
+        _, since = self._running.pop(key, (event.ask, self._now()))
+        if isinstance(event, Returned):
+            return None
         spent = event.finished.seconds
         took = spent["train"] + spent["evaluate"] if "train" in spent else self._now() - since
         self._took[event.ask.study.architecture, event.ask.study.setting].append(took)

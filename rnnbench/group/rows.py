@@ -33,13 +33,16 @@ class Rows:
         """Return the parameters by name, each [members, …], as views."""
         parts = torch.split(data, [*self._sizes, self._rest], -1)
         return {
-            name: part.view(*data.shape[:-1], *shape)
+            name: part.view((*data.shape[:-1], *shape))
             for (name, shape), part in zip(self._shapes.items(), parts, strict=False)
         }
 
     def flat(self, parameters: Sequence[Tensor]) -> Tensor:
         """Return rows of tensors in the order of the names, each [members, …]."""
-        return pad(torch.cat([tensor.flatten(1) for tensor in parameters], 1), (0, self._rest))
+        return pad(
+            torch.cat([tensor.reshape(len(tensor), -1) for tensor in parameters], 1),
+            (0, self._rest),
+        )
 
     def load(self, row: Tensor, network: nn.Module) -> None:
         """Let a network have the parameters of a row."""

@@ -67,7 +67,8 @@ def best_so_far(results: Results) -> Drawing | Omitted:
     return Drawing(
         _ID,
         _TITLE,
-        caption + " Tuning data only; failed trials count as the trivial predictor (dashed).",
+        caption + " Tuning data only; failed trials count as the trivial predictor (dashed), "
+        "pruned ones as they stood when they were dropped.",
         pd.concat(panels.values(), ignore_index=True),
         panels,
         panel,
@@ -82,7 +83,7 @@ def _curve(
 
     def oriented(some: pd.DataFrame) -> NDArray[np.float64]:
         scores = [
-            float(score) if status == "ok" else float("nan")
+            float(score) if status in ("ok", "pruned") else float("nan")
             for score, status in zip(some["score"], some["status"], strict=True)
         ]
         return orientation * np.array([no_worse_than_trivial(s, setting) for s in scores])
