@@ -387,7 +387,12 @@ def _warnings(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Itera
     elif any(fixed.values()):
         names = ", ".join(name for name, still in fixed.items() if still)
         yield f"unequal tuning: {names} have fixed hyperparameters while others are searched"
-    if suite.search.pruner is not None:
+    if suite.search.pruner is not None and suite.search.generation == 1:
+        yield (
+            f"{suite.search.pruner.kind} drops nobody: a generation of one trial has nobody to be "
+            "compared with; raise search.generation"
+        )
+    elif suite.search.pruner is not None:
         yield (
             f"{suite.search.pruner.kind} drops trials early: on tasks that are learnt late and at "
             "once, it drops those that would have learnt them"

@@ -57,7 +57,11 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     if n < FEWEST:
         return Interval(mean, math.nan, math.nan, n)
     # Equal values round to a mean beside them; their spread is 0, not 1e-17.
-    spread = 0.0 if np.ptp(array) == 0 else float(array.std(ddof=1))
+    spread = 0.0
+    if (width := float(np.ptp(array))) != 0:
+        # in units of the width, or the squares of what is tiny are 0; a power of two rounds nothing
+        unit = math.ldexp(1.0, math.frexp(width)[1])
+        spread = float((array / unit).std(ddof=1)) * unit
     half = float(stats.t.ppf((1 + level) / 2, n - 1)) * spread / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
 

@@ -242,7 +242,11 @@ def test_what_would_be_silently_wrong_ends_every_command_on_one_line(
         ("auto", 0, "note: normed, deep on backend loop"),
         ("torch", 2, "error: backend `torch` cannot run cell `plain`: with these options it"),
         ("kernel", 2, "error: backend `kernel` cannot run cell `plain`: its step uses `amax`"),
-        ("lop", 2, "error: unknown backend `lop`; did you mean `loop`? Known: auto, kernel, loop"),
+        (
+            "lop",
+            2,
+            "error: unknown backend `lop`; did you mean `loop`? Known: auto, fused, kernel, loop",
+        ),
     ],
 )
 @pytest.mark.parametrize("suite", ["auto", "torch"])

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
     0: "direction errors files initial machine results",
-    1: "allocator devices memory options contests seeds contracts member statistics",
+    1: "allocator devices memory options contests seeds contracts member judged statistics",
     2: "hookspecs suite study store",
     3: "registry recurrence",
     4: "nn group findings",

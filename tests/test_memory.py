@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rnnbench.memory import STATUS, peak_bytes
+
 MEASURE = """
 import sys
 sys.path[:0] = {path!r}
@@ -46,6 +48,16 @@ training: {{optimizer: adam, batch: 512, learning_rate: 0.001}}
 search: {{space: {{learning_rate: {{log: [0.001, 0.01]}}}}}}
 budget: {{standard: {{updates: 2, trials: 1, confirm: 0, seeds: 1}}}}
 """
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="only Linux tells it so")
+def test_the_peak_is_this_process_s_and_not_that_of_the_one_that_started_it():
+    held = bytearray(2**29)
+    held[::4096] = b"x" * len(held[::4096])
+    code = "from rnnbench.memory import peak_bytes; print(peak_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 2**28
+    assert peak_bytes() > 2**29
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a peak")

@@ -45,6 +45,11 @@ def test_fewer_than_three_values_have_a_mean_and_no_interval():
     assert math.isnan(mean_interval([]).estimate)
 
 
+def test_one_tiny_value_among_zeros_is_no_certain_difference():
+    assert not mean_interval([0, 0, 4e-274, 0, 0, 0, 0, 0]).excludes_zero
+    assert not mean_interval([0, 0, 5e-324, 0, 0, 0, 0, 0]).excludes_zero
+
+
 def test_equal_values_have_an_interval_without_width():
     found = mean_interval([0.1, 0.1, 0.1])
     assert found.low == found.estimate == found.high

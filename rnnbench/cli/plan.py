@@ -85,7 +85,7 @@ def command(
     for reason in dict.fromkeys(study.skipped for study in planned.studies if study.skipped):
         out.print(f"skipped: {reason}")
     spent = wanted.chosen
-    confirmed = min(spent.confirm, spent.trials)
+    confirmed = f"{'up to ' if wanted.search.pruner else ''}{min(spent.confirm, spent.trials)}"
     out.print(
         f"\nA study is {spent.trials} trials, {confirmed} of them confirmed on "
         f"{wanted.search.confirm_seeds} more seeds, and {spent.seeds} runs of the frozen choice."

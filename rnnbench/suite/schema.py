@@ -121,7 +121,7 @@ class Training(Section):
     beta1: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="a number from 0 up to but not 1")
     backend: Literal["auto", "kernel", "torch", "fused", "loop"] = Field(
-        default="auto", description="auto, kernel, torch or loop: how cells are run"
+        default="auto", description="auto, kernel, torch, fused or loop: how cells are run"
     )
 
 
@@ -279,6 +279,8 @@ def _section(place: Place) -> type[Section] | None:
             return Only
         case ("match",) | ("budget", _, "match"):
             return Match
+        case ("search", "pruner"):
+            return PrunerSection
         case (("training" | "search" | "evaluation") as name,):
             sections: dict[str, type[Section]] = {
                 "training": Training,
@@ -296,7 +298,7 @@ def _expected(place: Place) -> str:
             return "a pair of labels such as [gru, lstm]"
         return "a mapping such as {task: adding_uniform}" if _section(place) else "a word"
     section = _section(place)
-    if section and section not in (Match, Only):
+    if section and section not in (Match, Only, PrunerSection):
         return f"a mapping with {', '.join(section.model_fields)}"
     around = _section(place[:-1])
     known = around.model_fields.get(str(place[-1])) if around and place else None
