@@ -112,3 +112,13 @@ def test_the_members_of_a_group_come_back_together_each_with_its_own(executor: E
     assert {done.group for done in back} == {3}
     assert len({done.finished.valid_score for done in back}) == 3
     assert all(done.finished.peak_bytes > 2**26 for done in back)
+
+
+def test_a_member_that_is_submitted_again_is_another_task(executor: Executor) -> None:
+    tasks = set()
+    for _ in range(2):
+        executor.submit([template(backend="loop")])
+        tasks |= executor._flying.keys()
+        while executor.free < 2:
+            executor.wait(timeout=30)
+    assert len(tasks) == 2
