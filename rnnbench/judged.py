@@ -23,13 +23,13 @@ def judged(
     metric    the metric that decides
     """
     left = list(finished)
-    alive = list(range(len(left)))
     for rung in contest.rungs:
-        bests = {place: _best(left[place], rung, metric, direction) for place in alive}
-        reached = [(place, best) for place, best in bests.items() if best is not None]
+        bests = [_best(one, rung, metric, direction) for one in left]
+        # whoever is dropped has no curve beyond, and reaches no other rung
+        reached = [(place, best) for place, best in enumerate(bests) if best is not None]
         on = stay([(score, loss) for _, (score, loss, _) in reached], contest.factor)
         for number, (place, (score, loss, update)) in enumerate(reached):
-            if number in on or left[place].status == "pruned":
+            if number in on:
                 continue
             left[place] = replace(
                 left[place],
@@ -42,7 +42,6 @@ def judged(
                 valid_loss=loss,
                 curve=tuple(point for point in left[place].curve if point.update <= rung),
             )
-        alive = [reached[number][0] for number in on]
     return left
 
 
