@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         Batch,
         Cell,
         Classes,
+        Labels,
+        Layer,
         Measured,
         Metric,
         Noise,
@@ -34,23 +36,33 @@ if TYPE_CHECKING:
         OutcomeMetric,
         Reals,
         Split,
+        Targets,
         Task,
         Tensors,
         Tokens,
         TorchLayer,
     )
+    from rnnbench.errors import DataError
+    from rnnbench.examples import deal, pad
     from rnnbench.hookspecs import hookimpl
     from rnnbench.initial import Initial, constant, identity, orthogonal, uniform, zeros
     from rnnbench.options import Between, Choice, LogBetween, Option
+    from rnnbench.reading import read_bytes, read_text
+    from rnnbench.text import UNITS, UNKNOWN, Vocabulary, symbols, text_of
 
 __all__ = [
+    "UNITS",
+    "UNKNOWN",
     "Anchors",
     "Batch",
     "Between",
     "Cell",
     "Choice",
     "Classes",
+    "DataError",
     "Initial",
+    "Labels",
+    "Layer",
     "LogBetween",
     "Measured",
     "Metric",
@@ -60,14 +72,22 @@ __all__ = [
     "OutcomeMetric",
     "Reals",
     "Split",
+    "Targets",
     "Task",
     "Tensors",
     "Tokens",
     "TorchLayer",
+    "Vocabulary",
     "constant",
+    "deal",
     "hookimpl",
     "identity",
     "orthogonal",
+    "pad",
+    "read_bytes",
+    "read_text",
+    "symbols",
+    "text_of",
     "uniform",
     "zeros",
 ]
@@ -78,6 +98,10 @@ _HOME = {
         ("Initial", "constant", "identity", "orthogonal", "uniform", "zeros"), "initial"
     ),
     **dict.fromkeys(("Between", "Choice", "LogBetween", "Option"), "options"),
+    "DataError": "errors",
+    **dict.fromkeys(("deal", "pad"), "examples"),
+    **dict.fromkeys(("read_bytes", "read_text"), "reading"),
+    **dict.fromkeys(("UNITS", "UNKNOWN", "Vocabulary", "symbols", "text_of"), "text"),
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
 from torch import Generator, Tensor
@@ -23,6 +23,9 @@ Pattern = Literal[
     "one-to-one", "one-to-many", "many-to-one", "many-to-many", "sequence-to-sequence"
 ]
 """What a task maps to what; many-to-many is aligned: one target a step."""
+
+ONE_TARGET: tuple[Pattern, ...] = ("one-to-one", "many-to-one")
+"""The patterns with one target a sequence, read at its last step; one-to-one has but one step."""
 
 Split = Literal["valid", "test"]
 """A held-out part of a task's data."""
@@ -150,6 +153,67 @@ class Cell(ABC):
         return None
 
 
+class Layer(ABC):
+    """A map from a whole sequence to a sequence, in plain PyTorch: what is no recurrence.
+
+    Baselines are layers: they are tuned, matched and stacked as cells are. Numeric options are read
+    from `w`, as in a cell.
+
+        class Window(Layer):
+            '''The last two inputs and nothing else.'''
+            name = "window"
+            reference = "Yule 1927"
+            equations = "h_t = tanh(A x_t + B x_{t−1} + b)"
+
+            def weights(self, inputs, hidden, steps):
+                return {"A": uniform(hidden, inputs), "B": uniform(hidden, inputs),
+                        "b": zeros(hidden)}
+
+            def forward(self, x, lengths, w):
+                before = torch.cat([torch.zeros_like(x[:1]), x[:-1]])
+                return torch.tanh(x @ w.A.T + before @ w.B.T + w.b)
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    reference: ClassVar[str]
+    equations: ClassVar[str]
+    card: ClassVar[Mapping[str, str]] = {}
+    options: ClassVar[Mapping[str, Option]] = {}
+    causal: ClassVar[bool] = True
+    patterns: ClassVar[tuple[Pattern, ...]] = ("one-to-one", "many-to-one", "many-to-many")
+
+    @final
+    def __init__(self, **chosen: Value) -> None:
+        """Choose options; those not named keep their defaults.
+
+        Raises:
+            UnknownNameError, OptionError: an option or value that the layer does not have.
+        """
+        self.chosen: dict[str, Value] = resolve(f"layer `{self.name}`", self.options, chosen)
+        for name, option in self.options.items():
+            if not option.numeric:
+                setattr(self, name, self.chosen[name])
+
+    @abstractmethod
+    def weights(self, inputs: int, hidden: int, steps: int) -> dict[str, Initial]:
+        """Declare the trained tensors by name; `steps` is the length of the longest sequence."""
+
+    def width(self, hidden: int) -> int:
+        """Return how wide the outputs are."""
+        return hidden
+
+    @abstractmethod
+    def forward(self, x: Tensor, lengths: Tensor | None, w: Any) -> Tensor:
+        """Map x [time, batch, inputs] to outputs [time, batch, width].
+
+        lengths  [batch] int64, the valid steps of each sequence; None: all. Padding is zeros.
+
+        A causal layer's output at a step depends on no later step. Many-to-one reads the output at
+        the last valid step.
+        """
+
+
 @dataclass(frozen=True)
 class Reals:
     """Real vectors: inputs [time, batch, width], targets [batch, width] or [time, batch, width]."""
@@ -159,9 +223,13 @@ class Reals:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Symbols out of a vocabulary: inputs [time, batch], int64; the network sees them one-hot."""
+    """Symbols out of a vocabulary: inputs [time, batch], int64.
+
+    The network sees them one-hot, or as rows of a trained table that are `embedding` wide.
+    """
 
     vocabulary: int
+    embedding: int | None = None
 
 
 @dataclass(frozen=True)
@@ -172,11 +240,25 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """Any of `count` labels at once: targets [batch, count] or [time, batch, count], 0 or 1.
+
+    Predictions are logits, one a label.
+    """
+
+    count: int
+
+
+Targets = Reals | Classes | Labels
+"""What a target may be."""
+
+
+@dataclass(frozen=True)
 class Batch:
     """Sequences with their targets.
 
     inputs   Reals [time, batch, width] float32, or Tokens [time, batch] int64
-    targets  many-to-one: [batch] or [batch, width];
+    targets  one-to-one and many-to-one: [batch] or [batch, width];
              many-to-many: [time, batch] or [time, batch, width]
     lengths  [batch] int64, the valid steps of each sequence; None: all of them
     mask     [time, batch] bool, many-to-many only: the steps that count; None: all valid ones
@@ -191,21 +273,33 @@ class Batch:
         """Count the sequences."""
         return self.inputs.shape[1]
 
+    def choose(self, rows: Tensor, pattern: Pattern) -> Batch:
+        """Return the sequences of these numbers, [n] int64, of a batch of this pattern."""
+        every_step = pattern == "many-to-many"
+        return Batch(
+            self.inputs.index_select(1, rows),
+            self.targets.index_select(int(every_step), rows),
+            None if self.lengths is None else self.lengths[rows],
+            None if self.mask is None else self.mask.index_select(1, rows),
+        )
+
 
 @dataclass(frozen=True)
 class Anchors:
-    """What the first metric of a task reads for predictors that need no training.
+    """What the first metric of a task reads on test data for predictors that are no network.
 
     chance   a random guess
     trivial  the best constant or memoryless predictor
     oracle   a predictor that knows the rule; None where none exists
     solved   the value from which on a run counts as having solved the task
+    floors   naive predictors by name that a network should beat: a 4-gram model, persistence
     """
 
     chance: float
     trivial: float
     oracle: float | None
     solved: float
+    floors: Mapping[str, float] = field(default_factory=dict)
 
 
 class Task(ABC):
@@ -247,8 +341,12 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def targets(self) -> Reals | Classes:
-        """What a target is; it decides the loss: squared error or cross-entropy."""
+    def targets(self) -> Targets:
+        """What a target is; it decides the loss.
+
+        Reals cost their squared error, classes their cross-entropy, labels the sum of their binary
+        cross-entropies.
+        """
 
     @property
     @abstractmethod
@@ -277,6 +375,24 @@ class Task(ABC):
     def oracle(self, batch: Batch) -> Tensor | None:  # noqa: ARG002  the default has no use for it
         """Predict by the rule that made the data, where there is one."""
         return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the data: how many sequences were cut, or words unknown."""
+        return ()
+
+    def samples(
+        self,
+        predict: Callable[[Tensor], Tensor],  # noqa: ARG002  the default has no use for it
+        generator: Generator,  # noqa: ARG002  likewise
+    ) -> Mapping[str, str]:
+        """Let a network make something of its own, in words: a title to a text; {} for nothing.
+
+        It is asked now and then during training, and what it says is kept with the update.
+
+        predict  inputs [time, batch] or [time, batch, width] -> predictions, as in training
+        """
+        return {}
 
 
 class Metric(ABC):

@@ -5,6 +5,7 @@ RnnbenchError
 │   ├── SuiteError       in a suite file: has file:line:column
 │   ├── UnknownNameError a cell, task, metric or option that does not exist
 │   ├── OptionError      a value that an option does not take
+│   ├── DataError        a data file that is missing, damaged or of another format
 │   └── StaleError       stored rows were made by other code
 ├── PluginError          an installed plugin that breaks its contract
 ├── UnsupportedError     a step that cannot become a kernel: another backend runs the cell
@@ -54,6 +55,10 @@ class UnknownNameError(InputError):
 
 class OptionError(InputError):
     """An option's value is outside what the option takes."""
+
+
+class DataError(InputError):
+    """A data file is wrong at a place."""
 
 
 class StaleError(InputError):

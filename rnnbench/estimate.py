@@ -13,6 +13,7 @@ from rnnbench.group.steps import Programs
 from rnnbench.member import Finished
 from rnnbench.registry import Registry
 from rnnbench.study import Study
+from rnnbench.tasks import Tasks
 from rnnbench.training import train_group
 
 PROBED_UPDATES = 4
@@ -29,7 +30,7 @@ def member_seconds(study: Study, seconds: Mapping[str, float], points: int) -> f
     return updating + seconds["evaluate"] / max(points, 1) * min(recipe.points, recipe.updates)
 
 
-def measured(study: Study, registry: Registry) -> float | None:
+def measured(study: Study, registry: Registry, tasks: Tasks | None = None) -> float | None:
     """Train a few updates of a study's defaults; return what a member takes, None if it fails."""
     template, programs = study.template, Programs()
     torch.set_num_threads(1)
@@ -40,8 +41,8 @@ def measured(study: Study, registry: Registry) -> float | None:
         for index in range(several)
     ]
     # the first time pays for warming up
-    train_group(members, registry, programs)
-    finished = [finished for finished, _ in train_group(members, registry, programs)]
+    train_group(members, registry, programs, tasks)
+    finished = [finished for finished, _ in train_group(members, registry, programs, tasks)]
     if not all("update" in one.seconds for one in finished):
         return None
     return fmean(member_seconds(study, one.seconds, 1) for one in finished)

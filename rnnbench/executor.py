@@ -16,6 +16,7 @@ from distributed import Client, Nanny, Scheduler, SpecCluster, WorkerPlugin, get
 from distributed.scheduler import KilledWorker
 
 from rnnbench.allocator import tune
+from rnnbench.datafiles import DataFiles
 from rnnbench.member import Finished, Member
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -79,12 +80,12 @@ def environment_of(slot: Slot) -> dict[str, str]:
 
 
 class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told to skip
-    """Make a worker process ready: one thread, its own registry of plugins."""
+    """Make a worker process ready: one thread, its own registry of plugins, its data files."""
 
     name = "rnnbench"
 
-    def __init__(self, disabled: Sequence[str]) -> None:
-        self.disabled = tuple(disabled)
+    def __init__(self, disabled: Sequence[str], files: DataFiles) -> None:
+        self.disabled, self.files = tuple(disabled), files
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002  Dask's signature
         """Load torch and the plugins, once per process."""
@@ -92,6 +93,7 @@ class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told 
 
         from rnnbench.group.steps import Programs
         from rnnbench.registry import load_registry
+        from rnnbench.tasks import Tasks
 
         # Ctrl-C reaches the whole process group; the driver decides what happens to its workers
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -104,7 +106,7 @@ class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told 
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         self.registry = load_registry(self.disabled)
-        self.programs = Programs()
+        self.programs, self.tasks = Programs(), Tasks(self.registry, self.files)
 
 
 def train_here(members: Sequence[Member]) -> list[tuple[Finished, bytes | None]]:
@@ -112,7 +114,7 @@ def train_here(members: Sequence[Member]) -> list[tuple[Finished, bytes | None]]
     from rnnbench.training import train_group
 
     ready = get_worker().plugins[Prepare.name]
-    return train_group(members, ready.registry, ready.programs)
+    return train_group(members, ready.registry, ready.programs, ready.tasks)
 
 
 class Executor:
@@ -121,9 +123,15 @@ class Executor:
     Use it as a context manager; leaving it stops every process it started.
     """
 
-    def __init__(self, slots: Sequence[Slot], disabled: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        disabled: Sequence[str] = (),
+        files: DataFiles | None = None,
+    ) -> None:
         self._slots = tuple(slots)
         self._disabled = tuple(disabled)
+        self._files = files or DataFiles()
         self._free = list(reversed(self._slots))
         self._flying: dict[str, tuple[Slot, tuple[str, ...]]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -148,7 +156,7 @@ class Executor:
         scheduler = {"cls": Scheduler, "options": {"port": 0, **_LOOPBACK}}
         self._cluster = SpecCluster(workers, scheduler, silence_logs=logging.CRITICAL)
         self._client = Client(self._cluster, set_as_default=False)
-        self._client.register_plugin(Prepare(self._disabled))
+        self._client.register_plugin(Prepare(self._disabled, self._files))
         return self
 
     def __exit__(

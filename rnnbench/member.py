@@ -56,11 +56,12 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Setting:
-    """A task with its parameters fixed."""
+    """A task with its parameters fixed; `files` are the hashes of its data files, by option."""
 
     task: str
     version: str
     options: Mapping[str, Value]
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

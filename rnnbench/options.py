@@ -53,6 +53,9 @@ class Option:
 
     A cell's option whose default is a float is numeric: it reaches `step` as a tensor beside the
     weights. Any other option is structural: it is an attribute of the cell and shapes the step.
+
+    A task's option that is a `file` names a data file or folder; "" is none. The task finds its
+    place on this machine in the attribute, whatever the suite wrote.
     """
 
     default: Value
@@ -61,6 +64,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     help: str = ""
+    file: bool = False
 
     @property
     def numeric(self) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 
 from rnnbench.contests import Pruner
 from rnnbench.contracts import Metric
+from rnnbench.datafiles import DataFiles
 from rnnbench.group.building import network_of
 from rnnbench.group.way import Chosen, Ways
 from rnnbench.matching import Matched, match
-from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
+from rnnbench.member import Architecture, Member, Recipe, Seed
 from rnnbench.nn.sizes import Sizes, flops, layer_inputs, sizes
 from rnnbench.options import Between, Choice, LogBetween, Space
 from rnnbench.recurrence import Backend, Chooser, silently
@@ -70,6 +71,7 @@ def plan(
     *,
     device: str = "cpu",
     backend: str | None = None,
+    files: DataFiles | None = None,
     compiling: Callable[[], None] = silently,
 ) -> Plan:
     """Resolve a suite.
@@ -77,6 +79,7 @@ def plan(
     device     the device type that members train on
     backend    how cells are run, whatever the suite says: `auto` or the name of a backend; None
                leaves it to the suite
+    files      where data files are
     compiling  called before each compilation of a kernel
 
     Raises:
@@ -89,7 +92,9 @@ def plan(
         if message := foreign(name, suite.training.optimizer):
             raise suite.error(("training", name), message)
     cells = [resolve_cell(suite, entry, registry) for entry in chosen.architectures]
-    tasks = [resolve_task(suite, entry, registry) for entry in chosen.settings]
+    tasks = [
+        resolve_task(suite, entry, registry, files or DataFiles()) for entry in chosen.settings
+    ]
     check_metrics(suite, tasks, registry)
     wanted = backend or suite.training.backend
     chooser = Chooser(device, None if wanted == "auto" else wanted, compiling=compiling)
@@ -141,7 +146,7 @@ def _study(
             dropout=entry.dropout,
             hidden=matched.hidden,
         ),
-        Setting(task.entry.task, task.component.version, dict(task.task.chosen)),
+        task.setting,
         _recipe(suite, task),
         Seed("tuning", replicate, 0),
         tuple((metric.name, metric.version) for metric in task.metrics),
@@ -341,7 +346,9 @@ def _task_card(task: ResolvedTask) -> dict[str, Any]:
     return {
         "task": task.entry.task,
         "version": task.component.version,
-        "options": dict(one.chosen),
+        "options": dict(task.setting.options),
+        "files": dict(task.setting.files),
+        "notes": list(one.notes),
         "metric": task.metrics[0].name,
         "direction": task.metrics[0].cls.direction,
         "metrics": [metric.name for metric in task.metrics],

@@ -10,13 +10,16 @@ from typing import TypeVar
 from torch import Generator
 
 from rnnbench.contracts import Batch, Cell, Metric, Task
+from rnnbench.datafiles import DataFiles
 from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
+from rnnbench.member import Setting
 from rnnbench.nn.loss import valid_mask
 from rnnbench.nn.readout import require
-from rnnbench.options import Option, Space, bounds
+from rnnbench.options import Option, Space, Value, bounds, resolve
 from rnnbench.registry import Component, Registry, asked
 from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
 from rnnbench.suite.source import Place
+from rnnbench.tasks import contents, made
 
 OUTCOMES = ("solved", "updates_to_solve")
 """Metrics of outcomes that every run is scored by, beside its task's own."""
@@ -39,9 +42,13 @@ class ResolvedCell:
 
 @dataclass(frozen=True)
 class ResolvedTask:
-    """A setting of the suite with its task found, its metrics named, and a batch it gave."""
+    """A setting of the suite with its task found, its metrics named, and a batch it gave.
+
+    `setting` has data files as the suite names them, `task` as they lie on this machine.
+    """
 
     entry: SettingEntry
+    setting: Setting
     component: Component
     task: Task
     metrics: tuple[Component, ...]
@@ -66,17 +73,20 @@ def resolve_cell(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> 
     return ResolvedCell(entry, component, cell, _own_space(suite, entry, cell))
 
 
-def resolve_task(suite: Suite, entry: SettingEntry, registry: Registry) -> ResolvedTask:
-    """Find a setting's task and its metrics, and try it on one batch.
+def resolve_task(
+    suite: Suite, entry: SettingEntry, registry: Registry, files: DataFiles
+) -> ResolvedTask:
+    """Find a setting's task and its metrics, read its data, and try it on one batch.
 
     Raises:
-        SuiteError: an unknown task, key or metric, a pattern or a batch that cannot be had.
+        SuiteError: an unknown task, key or metric, data, a pattern or a batch that cannot be had.
         PluginError: the task raises.
     """
     component = located(suite, (*entry.at, "task"), lambda: registry.task(entry.task))
     owner = f"a setting of task `{entry.task}`"
     _check_options(suite, entry.at, owner, component.cls.options, entry.options, ("task",))
-    task: Task = asked(component, lambda: component.cls(**entry.options))
+    options = resolve(owner, component.cls.options, entry.options)
+    setting, task = _with_data(suite, entry, component, options, files)
     located(suite, (*entry.at, "task"), lambda: require(task.pattern))
     names = dict.fromkeys((*task.metrics, *OUTCOMES))
     metrics = [
@@ -87,7 +97,28 @@ def resolve_task(suite: Suite, entry: SettingEntry, registry: Registry) -> Resol
         found = located(suite, ("metrics", index), partial(registry.metric, name))
         if found not in metrics and not _misfit(found, component, task, batch):
             metrics.append(found)
-    return ResolvedTask(entry, component, task, tuple(metrics), batch)
+    return ResolvedTask(entry, setting, component, task, tuple(metrics), batch)
+
+
+def _with_data(
+    suite: Suite,
+    entry: SettingEntry,
+    component: Component,
+    options: Mapping[str, Value],
+    files: DataFiles,
+) -> tuple[Setting, Task]:
+    """Make the task and let it read its data, so that what is wrong with a file is known now."""
+    cls = component.cls
+    named = [name for name, option in cls.options.items() if option.file and name in entry.options]
+    at = (*entry.at, named[0] if named else "task")
+
+    def read() -> tuple[Setting, Task]:
+        setting = Setting(entry.task, component.version, options, contents(cls, options, files))
+        task = asked(component, lambda: made(cls, options, files))
+        asked(component, lambda: (task.inputs, task.targets, task.anchors, task.notes))
+        return setting, task
+
+    return located(suite, at, read)
 
 
 def _batch(suite: Suite, component: Component, task: Task) -> Batch:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from rnnbench.campaign import Campaign, Count
 from rnnbench.contests import Contest
+from rnnbench.datafiles import DataFiles
 from rnnbench.errors import StaleError
 from rnnbench.executor import Done, Executor, Slot
 from rnnbench.grouping import next_group, peers
@@ -151,6 +152,7 @@ def carry_out(
     *,
     memory: int,
     disabled: Sequence[str] = (),
+    files: DataFiles | None = None,
     stale_rows: Stale = "refuse",
     notify: Callable[[Event], None],
     tick: Callable[[], None],
@@ -159,6 +161,7 @@ def carry_out(
     """Train every missing member and keep each as it ends.
 
     memory     bytes that each worker may take
+    files      where workers find data files
     notify     is told of every launch and end
     tick       is called about once a second
     stopping   once it says so nothing new is started, and what is under way is finished
@@ -170,7 +173,7 @@ def carry_out(
     # members of contests that trained alone, until all of theirs are back
     apart: dict[str, Done] = {}
     stored = store.read()
-    with Executor(slots, disabled) as executor:
+    with Executor(slots, disabled, files) as executor:
         while True:
             missing = [] if stopping() else list(campaign.missing({*flying, *apart}))
             while missing and executor.free:

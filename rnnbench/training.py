@@ -34,6 +34,7 @@ from rnnbench.nn.loss import loss as loss_of
 from rnnbench.nn.loss import valid_mask
 from rnnbench.nn.network import Network
 from rnnbench.registry import Registry
+from rnnbench.tasks import Tasks
 
 EVALUATION_BATCH = 512
 """Sequences per forward pass on held-out data; scores do not depend on it."""
@@ -48,21 +49,24 @@ def train(member: Member, registry: Registry) -> Left:
     return left
 
 
-def train_group(members: Sequence[Member], registry: Registry, programs: Programs) -> list[Left]:
+def train_group(
+    members: Sequence[Member], registry: Registry, programs: Programs, tasks: Tasks | None = None
+) -> list[Left]:
     """Train members of equal shape to their ends; return what each left.
 
-    `programs` are those of earlier groups, of which some may serve again. A group that fails is
-    trained again in halves, until the failure is a member's own.
+    `programs` and `tasks` are those of earlier groups, of which some may serve again. A group that
+    fails is trained again in halves, until the failure is a member's own.
     """
+    tasks = tasks or Tasks(registry)
     try:
-        lefts = _trained(members, registry, programs)
+        lefts = _trained(members, registry, programs, tasks)
     except Exception as error:  # noqa: BLE001  a plugin may raise anything, and it becomes a row
         if len(members) > 1:
             if members[0].contest is not None:
-                return _apart(members, members[0].contest, registry, programs)
+                return _apart(members, members[0].contest, registry, programs, tasks)
             half = len(members) // 2
             parts = [members[:half], members[half:]]
-            return [left for part in parts for left in train_group(part, registry, programs)]
+            return [left for part in parts for left in train_group(part, registry, programs, tasks)]
         full = isinstance(error, MemoryError | torch.OutOfMemoryError)
         lefts = [(_failed("out_of_memory" if full else "error", error), None)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -74,10 +78,16 @@ def train_group(members: Sequence[Member], registry: Registry, programs: Program
 
 
 def _apart(
-    members: Sequence[Member], contest: Contest, registry: Registry, programs: Programs
+    members: Sequence[Member],
+    contest: Contest,
+    registry: Registry,
+    programs: Programs,
+    tasks: Tasks,
 ) -> list[Left]:
     """Train the members of a contest one by one, and drop whom it would have dropped."""
-    lefts = [left for member in members for left in train_group([member], registry, programs)]
+    lefts = [
+        left for member in members for left in train_group([member], registry, programs, tasks)
+    ]
     finished = [finished for finished, _ in lefts]
     if any(one.curve for one in finished):
         name = members[0].metrics[0][0]
@@ -95,9 +105,11 @@ def _failed(status: Status, error: BaseException) -> Finished:
     )
 
 
-def _trained(members: Sequence[Member], registry: Registry, programs: Programs) -> list[Left]:
+def _trained(
+    members: Sequence[Member], registry: Registry, programs: Programs, tasks: Tasks
+) -> list[Left]:
     first = members[0]
-    task = registry.task(first.setting.task).cls(**first.setting.options)
+    task = tasks.of(first.setting)
     metrics = [registry.metric(name).cls() for name, _ in first.metrics]
     data = Data(task, first.device)
     cell = registry.cell(first.architecture.cell).cls

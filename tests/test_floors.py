@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
-    0: "direction errors files initial machine results",
-    1: "allocator devices memory options contests seeds contracts member judged statistics",
+    0: "direction errors examples files initial machine reading results text",
+    1: "allocator datafiles devices memory options contests seeds contracts member judged "
+    "statistics",
     2: "hookspecs suite study store",
     3: "registry recurrence",
-    4: "nn group findings",
+    4: "tasks nn group findings",
     5: "matching resolving plan training plots",
     6: "search protocol grouping campaign tables folder best executor report",
     7: "runner manifest",

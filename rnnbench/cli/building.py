@@ -1,4 +1,4 @@
-"""Say on stderr that kernels are being compiled: the first time, that takes a while."""
+"""Say on stderr what takes a while the first time: kernels compiled, data files fetched."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from typing import Self
 import typer
 
 _CLEAR = "\r\x1b[K"
+
+
+def fetching(address: str) -> None:
+    """Say that a data file is fetched, and from where."""
+    typer.echo(f"fetching {address} …", err=True)
 
 
 class Building:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnbench.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from rnnbench.datafiles import DataFiles
 
 
 def compute_as_workers_do() -> None:
@@ -23,6 +29,18 @@ def disabled_plugins() -> frozenset[str]:
     """Return the plugins and packages that RNNBENCH_DISABLE_PLUGINS names, split at commas."""
     names = os.environ.get("RNNBENCH_DISABLE_PLUGINS", "").split(",")
     return frozenset(name.strip() for name in names if name.strip())
+
+
+def data_files(fetching: Callable[[str], None] | None = None) -> DataFiles:
+    """Return where data files are: here, and where RNNBENCH_DATA says.
+
+    fetching  told of an address before it is fetched; None: nothing is fetched
+    """
+    from rnnbench.datafiles import DataFiles
+
+    named = os.environ.get("RNNBENCH_DATA")
+    folders = (Path.cwd(), *([Path(named).absolute()] if named else []))
+    return DataFiles(folders, fetching=fetching)
 
 
 def forced_backend() -> str | None:

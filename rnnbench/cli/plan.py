@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnbench.cli.building import Building
-from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
+from rnnbench.cli.building import Building, fetching
+from rnnbench.cli.environment import (
+    data_files,
+    disabled_plugins,
+    forced_backend,
+    visible_gpus,
+)
 from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
 
 if TYPE_CHECKING:
@@ -42,15 +47,23 @@ def command(
     from rnnbench.registry import load_registry
     from rnnbench.store import read_members
     from rnnbench.suite import read_suite
+    from rnnbench.tasks import Tasks
 
     wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
     registry = load_registry(disabled_plugins())
     gpus = gpus_for(devices, visible_gpus())
     device = "cuda" if gpus else "cpu"
+    files = data_files(fetching)
     with Building() as building:
         planned = plan(
-            wanted, registry, device=device, backend=forced_backend(), compiling=building
+            wanted,
+            registry,
+            device=device,
+            backend=forced_backend(),
+            files=files,
+            compiling=building,
         )
+    tasks = Tasks(registry, files)
     folder = results / wanted.name
     stored = read_members(folder) if (folder / "store.sqlite").is_file() else {}
     rows, seconds, to_do, unknown = [], 0.0, 0, 0
@@ -60,7 +73,7 @@ def command(
         left = sum(count.left.values())
         took = known(study, campaign)
         if took is None and probe and left:
-            took = measured(study, registry)
+            took = measured(study, registry, tasks)
         to_do += left
         if left and took is None:
             unknown += left

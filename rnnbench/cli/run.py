@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnbench.cli.building import Building
-from rnnbench.cli.environment import disabled_plugins, forced_backend, visible_gpus
+from rnnbench.cli.building import Building, fetching
+from rnnbench.cli.environment import (
+    data_files,
+    disabled_plugins,
+    forced_backend,
+    visible_gpus,
+)
 from rnnbench.cli.interrupts import interrupts
 from rnnbench.cli.options import (
     Budget,
@@ -85,7 +90,12 @@ def command(
     device = "cuda" if gpus else "cpu"
     with Building() as building:
         planned = plan(
-            wanted, registry, device=device, backend=forced_backend(), compiling=building
+            wanted,
+            registry,
+            device=device,
+            backend=forced_backend(),
+            files=data_files(fetching),
+            compiling=building,
         )
     slots = slots_for(workers or cores(), gpus, per_gpu)
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -112,6 +122,7 @@ def command(
                 versions(),
                 memory=(memory() or 2**32) * 3 // 4 // len(slots),
                 disabled=sorted(disabled),
+                files=data_files(),
                 stale_rows=stale_rows,
                 notify=shown.show,
                 tick=shown.tick,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from rnnbench.cli.building import Building
-from rnnbench.cli.environment import disabled_plugins, forced_backend
+from rnnbench.cli.building import Building, fetching
+from rnnbench.cli.environment import data_files, disabled_plugins, forced_backend
 from rnnbench.cli.options import Budget, Only, Set, SuiteFile
 
 
@@ -20,7 +20,13 @@ def command(suite: SuiteFile, budget: Budget = None, only: Only = None, sets: Se
 
     registry = load_registry(disabled_plugins())
     with Building() as building:
-        planned = plan(wanted, registry, backend=forced_backend(), compiling=building)
+        planned = plan(
+            wanted,
+            registry,
+            backend=forced_backend(),
+            files=data_files(fetching),
+            compiling=building,
+        )
     typer.echo(f"{suite}: fine; {len(planned.studies)} studies with budget {wanted.chosen.name}")
     for warning in planned.warnings:
         typer.echo(f"note: {warning}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from rnnbench.contracts import Batch, Classes, Task
+from rnnbench.contracts import ONE_TARGET, Batch, Classes, Labels, Task
 from rnnbench.errors import PluginError
 from rnnbench.recurrence import within
 
@@ -16,17 +16,18 @@ def loss(predictions: Tensor, batch: Batch, task: Task) -> Tensor:
 
     predictions  [batch, width] or [time, batch, width], as a network returns them
 
-    Classes cost their cross-entropy in nats, real targets their squared error, averaged over the
-    width. Many-to-many takes the steps that count, averaged over all of them, or (where the task
-    says so) summed over each sequence and averaged over sequences. What stands at other steps
-    changes neither the loss nor its gradient, even if it is NaN.
+    Classes cost their cross-entropy in nats, labels the sum of their binary cross-entropies, real
+    targets their squared error, averaged over the width. Many-to-many takes the steps that count,
+    averaged over all of them, or (where the task says so) summed over each sequence and averaged
+    over sequences. What stands at other steps changes neither the loss nor its gradient, even if it
+    is NaN.
 
     Raises:
         PluginError: the task's targets do not have the shape of the predictions.
     """
     mask = valid_mask(batch, task)
     costs = _costs(predictions, batch.targets, mask, task)
-    if task.pattern == "many-to-one":
+    if task.pattern in ONE_TARGET:
         return costs.mean()
     if task.loss_over_steps == "sum":
         return costs.sum(0).mean()
@@ -36,9 +37,9 @@ def loss(predictions: Tensor, batch: Batch, task: Task) -> Tensor:
 def valid_mask(batch: Batch, task: Task) -> Tensor | None:
     """Return the steps that count, [time, batch] bool: those within lengths and in the mask.
 
-    None means all of them; so it is for many-to-one, which has one target a sequence.
+    None means all of them; so it is for tasks that have one target a sequence.
     """
-    if task.pattern == "many-to-one":
+    if task.pattern in ONE_TARGET:
         return None
     if batch.lengths is None:
         return batch.mask
@@ -60,6 +61,12 @@ def _costs(predictions: Tensor, targets: Tensor, mask: Tensor | None, task: Task
             targets = torch.where(mask, targets, 0)
         flat = cross_entropy(predictions.flatten(0, -2), targets.flatten(), reduction="none")
         costs = flat.view(expected)
+        return costs if mask is None else torch.where(mask, costs, 0)
+    if isinstance(task.targets, Labels):
+        # what is hidden costs ln 2 a label, and then nothing: NaN must not reach the derivative
+        if mask is not None:
+            targets = torch.where(mask.unsqueeze(-1), targets, 0)
+        costs = binary_cross_entropy_with_logits(predictions, targets, reduction="none").sum(-1)
         return costs if mask is None else torch.where(mask, costs, 0)
     error = predictions - targets
     if mask is not None:

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import embedding
 
 from rnnbench.contracts import Batch, Cell, Reals, Task, Tokens
 from rnnbench.errors import UnknownNameError
+from rnnbench.initial import uniform
 from rnnbench.nn.readout import Readout, require, target_width
 from rnnbench.nn.stack import Stack
 
 
 class Network(nn.Module):
-    """A stack of recurrent layers and a read-out; made by `build`."""
+    """A stack of recurrent layers and a read-out; made by `build`.
 
-    def __init__(self, inputs: Reals | Tokens, stack: Stack, readout: Readout) -> None:
+    table  [vocabulary, width], the rows that symbols are read as; None: one-hot
+    """
+
+    def __init__(
+        self, inputs: Reals | Tokens, table: Tensor | None, stack: Stack, readout: Readout
+    ) -> None:
         super().__init__()
         self.inputs, self.stack, self.readout = inputs, stack, readout
+        self.table = None if table is None else nn.Parameter(table)
 
     def forward(self, batch: Batch) -> Tensor:
         """Predict: [batch, width] for many-to-one, [time, batch, width] for many-to-many."""
         x = batch.inputs
-        if isinstance(self.inputs, Tokens):
+        if self.table is not None:
+            x = embedding(x.clamp(0, len(self.table) - 1), self.table)
+        elif isinstance(self.inputs, Tokens):
             x = one_hot(x, self.inputs.vocabulary).to(self.readout.weight.dtype)
         outputs, last = self.stack(x, batch.lengths)
         return self.readout(outputs, last)  # type: ignore[no-any-return]  # modules return Any
@@ -47,7 +58,7 @@ def build(
     dropout    rate between layers; see `rekey`
     backend    how the cell is run, `kernel`, `torch`, `fused` or `loop`
     generator  all initial values come from it: layer by layer, forward then backward, weights
-               in declared order, then the first state; last the read-out
+               in declared order, then the first state; the read-out; last the table of symbols
 
     Raises:
         UnknownNameError: `numeric` or `backend` is no name of the cell's options or of a backend.
@@ -74,12 +85,28 @@ def build(
         target_width(task.targets),
         generator=generator,
     )
-    return Network(task.inputs, stack, readout)
+    return Network(task.inputs, _table(task.inputs, generator), stack, readout)
 
 
 def input_width(inputs: Reals | Tokens) -> int:
-    """Return how many numbers the network sees a step: the width, or one a symbol."""
-    return inputs.vocabulary if isinstance(inputs, Tokens) else inputs.width
+    """Return how many numbers a layer sees a step: the width, one a symbol, or the embedding's."""
+    if isinstance(inputs, Reals):
+        return inputs.width
+    return inputs.vocabulary if inputs.embedding is None else inputs.embedding
+
+
+def table_size(inputs: Reals | Tokens) -> int:
+    """Return how many numbers are trained to embed symbols."""
+    if isinstance(inputs, Reals) or inputs.embedding is None:
+        return 0
+    return inputs.vocabulary * inputs.embedding
+
+
+def _table(inputs: Reals | Tokens, generator: Generator) -> Tensor | None:
+    """Return rows of variance 1, as inputs of real vectors should be."""
+    if isinstance(inputs, Reals) or inputs.embedding is None:
+        return None
+    return uniform(inputs.vocabulary, inputs.embedding, bound=math.sqrt(3)).draw(generator)
 
 
 def one_hot(tokens: Tensor, vocabulary: int) -> Tensor:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from torch import Generator, Tensor, nn
 from torch.nn.functional import linear
 
-from rnnbench.contracts import Classes, Pattern, Reals
+from rnnbench.contracts import ONE_TARGET, Pattern, Reals, Targets
 from rnnbench.errors import InputError
 from rnnbench.initial import uniform, zeros
 
-SUPPORTED: tuple[Pattern, ...] = ("many-to-one", "many-to-many")
+SUPPORTED: tuple[Pattern, ...] = (*ONE_TARGET, "many-to-many")
 """The patterns a read-out exists for."""
 
 
 class Readout(nn.Module):
     """A linear map from outputs to predictions.
 
-    Many-to-one reads what each direction says last, many-to-many reads every step.
+    One-to-one and many-to-one read what each direction says last, many-to-many reads every step.
     """
 
     def __init__(self, pattern: Pattern, inputs: int, width: int, *, generator: Generator) -> None:
@@ -28,7 +28,7 @@ class Readout(nn.Module):
 
     def forward(self, outputs: Tensor, last: Tensor) -> Tensor:
         """Read outputs [time, batch, inputs] or the last ones [batch, inputs]; width for inputs."""
-        read = last if self.pattern == "many-to-one" else outputs
+        read = last if self.pattern in ONE_TARGET else outputs
         return linear(read, self.weight, self.bias)
 
 
@@ -41,10 +41,10 @@ def require(pattern: Pattern) -> None:
     if pattern not in SUPPORTED:
         raise InputError(
             f"no network can be built for the pattern {pattern} yet; there is one for "
-            + " and ".join(SUPPORTED)
+            + ", ".join(SUPPORTED)
         )
 
 
-def target_width(targets: Reals | Classes) -> int:
-    """Return how many numbers a prediction has: one a class, or the width of real targets."""
-    return targets.count if isinstance(targets, Classes) else targets.width
+def target_width(targets: Targets) -> int:
+    """Return how many numbers a prediction has: one a class or label, or the width of reals."""
+    return targets.width if isinstance(targets, Reals) else targets.count

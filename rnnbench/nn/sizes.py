@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from rnnbench.contracts import Cell, Task, Tensors
-from rnnbench.nn.network import input_width
+from rnnbench.nn.network import input_width, table_size
 from rnnbench.nn.readout import require, target_width
 from rnnbench.recurrence import output_of
 
@@ -45,7 +45,7 @@ def sizes(
     recurrent = directions * sum(_parameters(cell, width, hidden) for width in inputs)
     target = target_width(task.targets)
     return Sizes(
-        parameters=recurrent + output * target + target,
+        parameters=recurrent + output * target + target + table_size(task.inputs),
         recurrent_parameters=recurrent,
         state=layers * directions * sum(states.values()),
     )
