@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from rnnbench.contracts import Cell, Metric, OutcomeMetric, Task
+    from rnnbench.contracts import Cell, Layer, Metric, OutcomeMetric, Task
 
 PROJECT = "rnnbench"
 """The name of the hook prefix and of the entry-point group."""
@@ -24,6 +24,16 @@ def rnnbench_provide_cells() -> Iterable[type[Cell]]:  # type: ignore[empty-body
     @rnnbench.hookimpl
     def rnnbench_provide_cells():
         return [PeepholeLSTM]
+    """
+
+
+@hookspec
+def rnnbench_provide_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]  # a declaration
+    """Provide layers that are no recurrence; called once, when the plugin is loaded.
+
+    @rnnbench.hookimpl
+    def rnnbench_provide_layers():
+        return [BagOfWords]
     """
 
 

@@ -94,6 +94,7 @@ def _plugins(registry: Registry) -> Sequence[dict[str, str]]:
     """Return the loaded plugins with their packages and the hashes of what they provide."""
     components = [
         *registry.cells.values(),
+        *registry.layers.values(),
         *registry.tasks.values(),
         *registry.metrics.values(),
     ]

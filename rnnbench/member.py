@@ -42,7 +42,10 @@ FAILURES: frozenset[Status] = frozenset(
 
 @dataclass(frozen=True)
 class Architecture:
-    """A cell and how it is stacked. `structure` shapes its equations, `numeric` are its values."""
+    """A cell or layer and how it is stacked.
+
+    `cell` is its name, `structure` shapes its equations, `numeric` are its values.
+    """
 
     cell: str
     version: str
@@ -52,6 +55,7 @@ class Architecture:
     bidirectional: bool
     dropout: float
     hidden: int
+    kind: Literal["cell", "layer"] = "cell"
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a member is trained: the optimiser, its hyperparameters and the budget."""
+    """How a member is trained: the optimiser, its hyperparameters and the budget.
+
+    clip        the largest global norm of a gradient; None: any
+    clip_value  the largest absolute value of each of its numbers, before the norm; None: any
+    chunk       steps after which the gradient is cut; None: after the whole sequence
+    """
 
     optimizer: str
     learning_rate: float
@@ -79,6 +88,8 @@ class Recipe:
     batch: int
     updates: int
     points: int
+    clip_value: float | None = None
+    chunk: int | None = None
 
 
 @dataclass(frozen=True)
@@ -123,13 +134,17 @@ class Member:
         net, recipe = self.architecture, self.recipe
         plain = replace(
             self,
-            architecture=replace(net, numeric=dict.fromkeys(net.numeric, 0.0), dropout=0.0),
+            # a network without dropout has no sites that draw
+            architecture=replace(
+                net, numeric=dict.fromkeys(net.numeric, 0.0), dropout=float(net.dropout > 0)
+            ),
             recipe=replace(
                 recipe,
                 learning_rate=0.0,
                 schedule="",
                 weight_decay=0.0,
                 clip=None,
+                clip_value=None,
                 momentum=0.0,
                 beta1=0.0,
                 beta2=0.0,

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from rnnbench.contests import Pruner
-from rnnbench.contracts import Metric
+from rnnbench.contracts import ONE_TARGET, Layer, Metric
 from rnnbench.datafiles import DataFiles
 from rnnbench.group.building import network_of
 from rnnbench.group.way import Chosen, Ways
+from rnnbench.hyperparameters import foreign
 from rnnbench.matching import Matched, match
 from rnnbench.member import Architecture, Member, Recipe, Seed
 from rnnbench.nn.sizes import Sizes, flops, layer_inputs, sizes
@@ -19,18 +20,18 @@ from rnnbench.options import Between, Choice, LogBetween, Space
 from rnnbench.recurrence import Backend, Chooser, silently
 from rnnbench.registry import Registry, asked
 from rnnbench.resolving import (
-    ResolvedCell,
     ResolvedTask,
+    ResolvedUnit,
     check_metrics,
     first_metric,
     located,
-    resolve_cell,
     resolve_task,
+    resolve_unit,
 )
 from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
 from rnnbench.study import Budget, SearchSpace, Study
 from rnnbench.suite import Suite
-from rnnbench.suite.spaces import foreign
+from rnnbench.suite.spaces import optimizers
 
 LEARNING = ("tpe", "gp")
 """The samplers that learn from results."""
@@ -88,10 +89,11 @@ def plan(
         InputError: the forced backend cannot run a cell.
     """
     chosen = suite.chosen
+    used = optimizers(suite.training.optimizer, suite.search.space)
     for name in sorted(suite.training.model_fields_set):
-        if message := foreign(name, suite.training.optimizer):
+        if message := foreign(name, used):
             raise suite.error(("training", name), message)
-    cells = [resolve_cell(suite, entry, registry) for entry in chosen.architectures]
+    units = [resolve_unit(suite, entry, registry) for entry in chosen.architectures]
     tasks = [
         resolve_task(suite, entry, registry, files or DataFiles()) for entry in chosen.settings
     ]
@@ -100,17 +102,17 @@ def plan(
     chooser = Chooser(device, None if wanted == "auto" else wanted, compiling=compiling)
     ways = Ways()
     studies = tuple(
-        _study(suite, cell, task, replicate, device, chooser, ways)
+        _study(suite, unit, task, replicate, device, chooser, ways)
         for task in tasks
-        for cell in cells
+        for unit in units
         for replicate in range(suite.search.replicates)
     )
-    labels = {cell.entry.label for cell in cells}
+    labels = {unit.entry.label for unit in units}
     contrasts = sum(set(pair) <= labels for pair in suite.contrasts)
     return Plan(
         suite,
         studies,
-        {cell.entry.label: _cell_card(cell) for cell in cells},
+        {unit.entry.label: _unit_card(unit) for unit in units},
         {task.entry.name: asked(task.component, partial(_task_card, task)) for task in tasks},
         (
             *_warnings(suite, studies, contrasts),
@@ -122,29 +124,30 @@ def plan(
 
 def _study(
     suite: Suite,
-    cell: ResolvedCell,
+    unit: ResolvedUnit,
     task: ResolvedTask,
     replicate: int,
     device: str,
     chooser: Chooser,
     ways: Ways,
 ) -> Study:
-    entry = cell.entry
-    matched = _matched(suite, cell, task)
-    counted = _sizes(cell, task, matched.hidden)
-    chosen = _backend(suite, cell, task, matched.hidden, chooser)
-    options = cell.cell.options
-    values = cell.cell.chosen
+    entry = unit.entry
+    matched = _matched(suite, unit, task)
+    counted = _sizes(unit, task, matched.hidden)
+    chosen = _backend(suite, unit, task, matched.hidden, chooser)
+    options = unit.unit.options
+    values = unit.unit.chosen
     template = Member(
         Architecture(
             cell=entry.cell,
-            version=cell.component.version,
+            version=unit.component.version,
             structure={name: values[name] for name in options if not options[name].numeric},
             numeric={name: float(values[name]) for name in options if options[name].numeric},
             layers=entry.layers,
             bidirectional=entry.bidirectional,
             dropout=entry.dropout,
             hidden=matched.hidden,
+            kind=entry.kind,
         ),
         task.setting,
         _recipe(suite, task),
@@ -155,16 +158,14 @@ def _study(
     )
     # a cell that contradicts itself is found before anything trains
     asked(
-        cell.component,
-        lambda: network_of(replace(template, device="cpu"), cell.component.cls, task.task),
+        unit.component,
+        lambda: network_of(replace(template, device="cpu"), unit.component.cls, task.task),
     )
-    skipped = ""
-    if entry.bidirectional and task.task.causal:
-        skipped = f"{entry.label} is bidirectional and {task.entry.task} is causal"
+    skipped = _skipped(unit, task, template.recipe.chunk)
     way = (
         Chosen("in turn", "nothing of it is trained")
         if skipped
-        else asked(cell.component, lambda: ways.choose(template, cell.component.cls, task.task))
+        else asked(unit.component, lambda: ways.choose(template, unit.component.cls, task.task))
     )
     study = Study(
         architecture=entry.label,
@@ -176,7 +177,7 @@ def _study(
             suite.search.sampler,
             suite.search.generation,
             dict(suite.search.space),
-            dict(cell.own),
+            dict(unit.own),
             _pruner(suite, template.recipe.updates),
         ),
         budget=Budget(
@@ -189,32 +190,49 @@ def _study(
         parameters=counted.parameters,
         recurrent_parameters=counted.recurrent_parameters,
         state_size=counted.state,
-        flops=_flops(cell, task, matched.hidden),
+        flops=_flops(unit, task, matched.hidden),
         mismatch=matched.mismatch,
         backend_reason=chosen.reason,
         compiler=chosen.compiler,
         way_reason=way.reason,
-        member_bytes=_bytes(cell, task, counted.parameters, chosen.history, suite.training.batch),
-        cell_source=cell.component.source,
+        member_bytes=_bytes(unit, task, counted.parameters, chosen.history, suite.training.batch),
+        cell_source=unit.component.source,
         task_source=task.component.source,
         metric_sources={metric.name: metric.source for metric in task.metrics},
         shortest_path=asked(task.component, lambda: task.task.shortest_path(entry.bidirectional)),
         skipped=skipped,
     )
-    _check_defaults(suite, cell, study)
+    _check_defaults(suite, unit, study)
     return study
 
 
-def _matched(suite: Suite, cell: ResolvedCell, task: ResolvedTask) -> Matched:
+def _skipped(unit: ResolvedUnit, task: ResolvedTask, chunk: int | None) -> str:
+    """Return why an architecture does not apply to a setting; nothing where it does."""
+    entry, one = unit.entry, task.task
+    if entry.bidirectional and one.causal:
+        return f"{entry.label} is bidirectional and {task.entry.task} is causal"
+    if entry.bidirectional and chunk is not None and one.pattern not in ONE_TARGET:
+        return f"{entry.label} is bidirectional, and chunks of a sequence are read in order"
+    if not isinstance(unit.unit, Layer):
+        return ""
+    if one.pattern not in unit.unit.patterns:
+        patterns = " and ".join(unit.unit.patterns)
+        return f"{entry.cell} is for {patterns}, and {task.entry.task} is {one.pattern}"
+    if one.causal and not unit.unit.causal:
+        return f"{entry.cell} sees the whole sequence and {task.entry.task} is causal"
+    return ""
+
+
+def _matched(suite: Suite, unit: ResolvedUnit, task: ResolvedTask) -> Matched:
     wanted = suite.chosen.match
 
     def reached(hidden: int) -> int:
         if wanted.quantity == "flops":
-            return _flops(cell, task, hidden)
-        count: int = getattr(_sizes(cell, task, hidden), wanted.quantity)
+            return _flops(unit, task, hidden)
+        count: int = getattr(_sizes(unit, task, hidden), wanted.quantity)
         return count
 
-    who = f"`{cell.entry.label}` on `{task.entry.name}`"
+    who = f"`{unit.entry.label}` on `{task.entry.name}`"
     return located(
         suite,
         ("match", wanted.quantity),
@@ -222,40 +240,43 @@ def _matched(suite: Suite, cell: ResolvedCell, task: ResolvedTask) -> Matched:
     )
 
 
-def _sizes(cell: ResolvedCell, task: ResolvedTask, hidden: int) -> Sizes:
-    layers, both = cell.entry.layers, cell.entry.bidirectional
+def _sizes(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> Sizes:
+    layers, both = unit.entry.layers, unit.entry.bidirectional
     return asked(
-        cell.component,
-        lambda: sizes(cell.cell, task.task, hidden=hidden, layers=layers, bidirectional=both),
+        unit.component,
+        lambda: sizes(unit.unit, task.task, hidden=hidden, layers=layers, bidirectional=both),
     )
 
 
-def _flops(cell: ResolvedCell, task: ResolvedTask, hidden: int) -> int:
-    layers, both = cell.entry.layers, cell.entry.bidirectional
+def _flops(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> int:
+    layers, both = unit.entry.layers, unit.entry.bidirectional
     return asked(
-        cell.component,
-        lambda: flops(cell.cell, task.task, hidden=hidden, layers=layers, bidirectional=both),
+        unit.component,
+        lambda: flops(unit.unit, task.task, hidden=hidden, layers=layers, bidirectional=both),
     )
 
 
 def _backend(
-    suite: Suite, cell: ResolvedCell, task: ResolvedTask, hidden: int, chooser: Chooser
+    suite: Suite, unit: ResolvedUnit, task: ResolvedTask, hidden: int, chooser: Chooser
 ) -> Backend:
-    entry = cell.entry
+    entry = unit.entry
+    cell = unit.unit
+    if isinstance(cell, Layer):
+        return Backend("torch", "a layer is torch's own operations")
 
     def choose() -> Backend:
         inputs = layer_inputs(
-            cell.cell,
+            cell,
             task.task,
             hidden=hidden,
             layers=entry.layers,
             bidirectional=entry.bidirectional,
         )
-        return chooser.choose(cell.cell, inputs, hidden)
+        return chooser.choose(cell, inputs, hidden)
 
     if chooser.forced == suite.training.backend:
-        return located(suite, ("training", "backend"), lambda: asked(cell.component, choose))
-    return asked(cell.component, choose)
+        return located(suite, ("training", "backend"), lambda: asked(unit.component, choose))
+    return asked(unit.component, choose)
 
 
 def _pruner(suite: Suite, updates: int) -> Pruner | None:
@@ -272,14 +293,14 @@ def _pruner(suite: Suite, updates: int) -> Pruner | None:
 
 
 def _bytes(
-    cell: ResolvedCell, task: ResolvedTask, parameters: int, history: int, batch: int
+    unit: ResolvedUnit, task: ResolvedTask, parameters: int, history: int, batch: int
 ) -> int:
     """Estimate the memory that a member of a group takes while it trains.
 
     What its recurrences keep for the backward pass, twice, since gradients and outputs come beside
     it; and its weights, their gradients, the optimiser's memory, and the best so far.
     """
-    both = 1 + cell.entry.bidirectional
+    both = 1 + unit.entry.bidirectional
     numbers = 2 * both * history * batch * task.task.sequence_length + 8 * parameters
     return 4 * numbers
 
@@ -298,18 +319,20 @@ def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:
         batch=training.batch,
         updates=suite.chosen.updates_of(task.entry.task),
         points=suite.evaluation.points,
+        clip_value=training.clip_value,
+        chunk=training.chunk,
     )
 
 
-def _check_defaults(suite: Suite, cell: ResolvedCell, study: Study) -> None:
+def _check_defaults(suite: Suite, unit: ResolvedUnit, study: Study) -> None:
     """Refuse a default outside its search space: trial 0 is the defaults."""
     for name, value in study.defaults.items():
         shared = name in study.search.shared
         space = study.search.shared[name] if shared else study.search.own[name]
         if _inside(space, value):
             continue
-        at = ("search", "space", name) if shared else (*cell.entry.at, "search")
-        home = "training" if shared else f"architecture `{cell.entry.label}`"
+        at = ("search", "space", name) if shared else (*unit.entry.at, "search")
+        home = "training" if shared else f"architecture `{unit.entry.label}`"
         raise suite.error(
             at,
             f"the default of `{name}` in {home}, {value!r}, is outside its search space; "
@@ -325,19 +348,20 @@ def _inside(space: Space, value: object) -> bool:
             return isinstance(value, int | float) and low <= value <= high
 
 
-def _cell_card(cell: ResolvedCell) -> dict[str, Any]:
-    entry = cell.entry
+def _unit_card(unit: ResolvedUnit) -> dict[str, Any]:
+    entry = unit.entry
     return {
         "cell": entry.cell,
-        "version": cell.component.version,
-        "options": dict(cell.cell.chosen),
+        "kind": entry.kind,
+        "version": unit.component.version,
+        "options": dict(unit.unit.chosen),
         "layers": entry.layers,
         "bidirectional": entry.bidirectional,
         "dropout": entry.dropout,
-        "equations": cell.cell.equations,
-        "reference": cell.cell.reference,
-        "summary": cell.component.summary,
-        "card": dict(cell.cell.card),
+        "equations": unit.unit.equations,
+        "reference": unit.unit.reference,
+        "summary": unit.component.summary,
+        "card": dict(unit.unit.card),
     }
 
 
@@ -422,7 +446,8 @@ def _fallbacks(studies: tuple[Study, ...]) -> Iterator[str]:
     """Say once for each reason which architectures run without a kernel."""
     reasons: dict[str, str] = {}
     for study in studies:
-        if not study.skipped and study.template.backend != "kernel":
+        cell = study.template.architecture.kind == "cell"
+        if cell and not study.skipped and study.template.backend != "kernel":
             reason = f"{study.template.backend}: {study.backend_reason}"
             reasons.setdefault(study.architecture, reason)
     for reason in dict.fromkeys(reasons.values()):

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from torch import Generator
 
-from rnnbench.contracts import Batch, Cell, Metric, Task
+from rnnbench.contracts import Batch, Cell, Layer, Metric, Task
 from rnnbench.datafiles import DataFiles
 from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
 from rnnbench.member import Setting
@@ -24,19 +24,19 @@ from rnnbench.tasks import contents, made
 OUTCOMES = ("solved", "updates_to_solve")
 """Metrics of outcomes that every run is scored by, beside its task's own."""
 
-STACKING = ("cell", "layers", "bidirectional", "dropout", "search")
-"""The keys of an architecture that are not options of its cell."""
+STACKING = ("cell", "layer", "layers", "bidirectional", "dropout", "search")
+"""The keys of an architecture that are not options of its cell or layer."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ResolvedCell:
-    """An architecture of the suite with its cell found and its options checked."""
+class ResolvedUnit:
+    """An architecture of the suite with its cell or layer found and its options checked."""
 
     entry: ArchitectureEntry
     component: Component
-    cell: Cell
+    unit: Cell | Layer
     own: Mapping[str, Space]
 
 
@@ -55,22 +55,19 @@ class ResolvedTask:
     batch: Batch
 
 
-def resolve_cell(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> ResolvedCell:
-    """Find an architecture's cell and check its options.
+def resolve_unit(suite: Suite, entry: ArchitectureEntry, registry: Registry) -> ResolvedUnit:
+    """Find an architecture's cell or layer and check its options.
 
     Raises:
-        SuiteError: an unknown cell or key, a value that does not fit, dropout without effect.
-        PluginError: the cell raises.
+        SuiteError: an unknown cell, layer or key, or a value that does not fit.
+        PluginError: the cell or layer raises.
     """
-    component = located(suite, (*entry.at, "cell"), lambda: registry.cell(entry.cell))
-    owner = f"an architecture with cell `{entry.cell}`"
+    kind = entry.kind
+    component = located(suite, (*entry.at, kind), lambda: registry.unit(kind, entry.cell))
+    owner = f"an architecture with {kind} `{entry.cell}`"
     _check_options(suite, entry.at, owner, component.cls.options, entry.options, STACKING)
-    cell: Cell = asked(component, lambda: component.cls(**entry.options))
-    if entry.dropout and entry.layers == 1:
-        raise suite.error(
-            (*entry.at, "dropout"), "dropout acts between layers; with one layer it does nothing"
-        )
-    return ResolvedCell(entry, component, cell, _own_space(suite, entry, cell))
+    unit: Cell | Layer = asked(component, lambda: component.cls(**entry.options))
+    return ResolvedUnit(entry, component, unit, _own_space(suite, entry, unit))
 
 
 def resolve_task(
@@ -171,9 +168,9 @@ def _unknown(suite: Suite, at: Place, kind: str, name: str, known: Iterable[str]
     return suite.error(at, str(UnknownNameError(kind, name, known)))
 
 
-def _own_space(suite: Suite, entry: ArchitectureEntry, cell: Cell) -> dict[str, Space]:
-    """Return the dimensions an architecture adds: all that its cell declares, or those named."""
-    numeric = {name: option for name, option in cell.options.items() if option.numeric}
+def _own_space(suite: Suite, entry: ArchitectureEntry, unit: Cell | Layer) -> dict[str, Space]:
+    """Return the dimensions an architecture adds: all that are declared, or those named."""
+    numeric = {name: option for name, option in unit.options.items() if option.numeric}
     if isinstance(entry.own, bool):
         declared = {name: option.search for name, option in numeric.items()} if entry.own else {}
         offered = {name: space for name, space in declared.items() if space is not None}
@@ -181,16 +178,17 @@ def _own_space(suite: Suite, entry: ArchitectureEntry, cell: Cell) -> dict[str, 
             message = f"a grid has no points on the continuous `{next(iter(offered))}`"
             raise suite.error((*entry.at, "search"), f"{message}; list them in a `choice`")
         return offered
+    owner = f"{entry.kind} `{entry.cell}`"
     for name in entry.own:
         at = (*entry.at, "search", name)
-        if name in cell.options and name not in numeric:
+        if name in unit.options and name not in numeric:
             raise suite.error(
                 at,
-                f"option `{name}` of cell `{entry.cell}` shapes its equations and cannot be "
+                f"option `{name}` of {owner} shapes its equations and cannot be "
                 "searched; write one architecture for each value",
             )
         if name not in numeric:
-            raise _unknown(suite, at, f"numeric option of cell `{entry.cell}`", name, numeric)
+            raise _unknown(suite, at, f"numeric option of {owner}", name, numeric)
         for value in bounds(entry.own[name]):
             located(suite, at, partial(numeric[name].check, name, value))
     return dict(entry.own)

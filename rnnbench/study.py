@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from rnnbench.contests import Pruner
 from rnnbench.direction import Direction
-from rnnbench.member import Member, Recipe, Role, Seed
+from rnnbench.hyperparameters import COUNTS, OF_ARCHITECTURE
+from rnnbench.member import Member, Role, Seed
 from rnnbench.options import Space, Value
 
 
@@ -79,16 +80,26 @@ class Study:
     def member(self, values: Mapping[str, Value], role: Role, index: int) -> Member:
         """Return the member that trains with these hyperparameters on this seed."""
         template = self.template
-        names = Recipe.__dataclass_fields__
-        # 1 and 1.0 are one learning rate: numbers become floats before they enter a key
-        plain = {name: v if isinstance(v, str) else float(v) for name, v in values.items()}
-        recipe: dict[str, Any] = {name: v for name, v in plain.items() if name in names}
-        numeric = {name: float(v) for name, v in plain.items() if name not in names}
+        recipe: dict[str, Any] = {}
+        net: dict[str, Any] = {}
+        numeric: dict[str, float] = {}
+        for name, value in values.items():
+            # 1 and 1.0 are one learning rate: numbers become floats before they enter a key
+            plain = value if isinstance(value, str) or name in COUNTS else float(value)
+            home = self._home(name)
+            if home == "recipe":
+                recipe[name] = plain
+            elif home == "architecture":
+                net[name] = plain
+            else:
+                numeric[name] = float(value)
         metrics = template.metrics if role == "evaluation" else template.metrics[:1]
         return replace(
             template,
             architecture=replace(
-                template.architecture, numeric={**template.architecture.numeric, **numeric}
+                template.architecture,
+                numeric={**template.architecture.numeric, **numeric},
+                **net,
             ),
             recipe=replace(template.recipe, **recipe),
             seed=Seed(role, self.replicate, index),
@@ -98,7 +109,17 @@ class Study:
     @property
     def defaults(self) -> dict[str, Value]:
         """Return the values of trial 0 for the dimensions that are searched."""
-        recipe, numeric = self.template.recipe, self.template.architecture.numeric
-        return {name: getattr(recipe, name) for name in self.search.shared} | {
+        homes: dict[str, object] = {
+            "recipe": self.template.recipe,
+            "architecture": self.template.architecture,
+        }
+        numeric = self.template.architecture.numeric
+        return {name: getattr(homes[self._home(name)], name) for name in self.search.shared} | {
             name: numeric[name] for name in self.search.own
         }
+
+    def _home(self, name: str) -> Literal["recipe", "architecture", "cell"]:
+        """Return what a dimension of the search is a number of; a cell may name its own alike."""
+        if name in self.search.own:
+            return "cell"
+        return "architecture" if name in OF_ARCHITECTURE else "recipe"

@@ -8,14 +8,15 @@ from typing import Any
 
 from pandas import DataFrame
 
+from rnnbench.hyperparameters import COUNTS, LIMITS, OF_ARCHITECTURE, WORDS
 from rnnbench.member import Finished
 from rnnbench.protocol import Ask, Progression
 from rnnbench.results import Results
 from rnnbench.store import Stored
 from rnnbench.study import Study
 
-HYPERPARAMETERS = ("learning_rate", "clip", "weight_decay", "momentum", "beta1", "beta2")
-"""The searchable numbers of a recipe; each is a column `hp_<name>`."""
+NUMBERS = tuple(name for name in (*LIMITS, *COUNTS) if name not in OF_ARCHITECTURE)
+"""The numbers of a recipe that can be searched; each is a column `hp_<name>`."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ _TRIAL = {
     "updates": "Int64",
     "failed_update": "Int64",
     "frozen": "boolean",
-    **{f"hp_{name}": "Float64" for name in HYPERPARAMETERS},
-    "hp_schedule": "string",
+    **{f"hp_{name}": "Float64" for name in NUMBERS},
+    **{f"hp_{name}": "Float64" for name in OF_ARCHITECTURE},
+    **{f"hp_{name}": "string" for name in WORDS},
     **_IDENTITY,
 }
 _RUN = {
@@ -112,8 +114,9 @@ _RUN = {
     "best_update": "Int64",
     "updates": "Int64",
     "failed_update": "Int64",
-    **{f"hp_{name}": "Float64" for name in HYPERPARAMETERS},
-    "hp_schedule": "string",
+    **{f"hp_{name}": "Float64" for name in NUMBERS},
+    **{f"hp_{name}": "Float64" for name in OF_ARCHITECTURE},
+    **{f"hp_{name}": "string" for name in WORDS},
     **_IDENTITY,
 }
 _SCORE = {
@@ -213,8 +216,9 @@ def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, 
         "best_update": finished.best_update,
         "updates": finished.updates,
         "failed_update": finished.failed_update,
-        **{f"hp_{name}": getattr(member.recipe, name) for name in HYPERPARAMETERS},
-        "hp_schedule": member.recipe.schedule,
+        **{f"hp_{name}": getattr(member.recipe, name) for name in NUMBERS},
+        **{f"hp_{name}": getattr(member.architecture, name) for name in OF_ARCHITECTURE},
+        **{f"hp_{name}": getattr(member.recipe, name) for name in WORDS},
         **{f"option_{name}": numeric.get(name) for name in options},
         "hidden": member.architecture.hidden,
         "parameters": study.parameters,

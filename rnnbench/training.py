@@ -112,8 +112,8 @@ def _trained(
     task = tasks.of(first.setting)
     metrics = [registry.metric(name).cls() for name, _ in first.metrics]
     data = Data(task, first.device)
-    cell = registry.cell(first.architecture.cell).cls
-    networks = [network_of(member, cell, task) for member in members]
+    unit = registry.unit(first.architecture.kind, first.architecture.cell).cls
+    networks = [network_of(member, unit, task) for member in members]
     group = Group(networks, task, members, programs)
     fits = _fit(group, networks, task, metrics[0], data)
     return [
@@ -261,7 +261,7 @@ def _predict(network: Network, batch: Batch) -> Tensor:
     """Predict a whole held-out set: [batch, width] or [time, batch, width]."""
     network.eval()
     try:
-        parts = [network(part) for part in _parts(batch)]
+        parts = [network(part)[0] for part in _parts(batch)]
     finally:
         # a group that fails here is trained again, by a program made of this network
         network.train()

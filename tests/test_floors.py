@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
-    0: "direction errors examples files initial machine reading results text",
+    0: "direction errors examples files hyperparameters initial machine reading results text",
     1: "allocator datafiles devices memory options contests seeds contracts member judged "
     "statistics",
     2: "hookspecs suite study store",

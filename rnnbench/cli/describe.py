@@ -1,4 +1,4 @@
-"""`rnnbench describe`: all that is declared about a cell, task or metric."""
+"""`rnnbench describe`: all that is declared about a cell, layer, task or metric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rnnbench.cli.environment import disabled_plugins, forced_backend
 
 
 def command(name: str) -> None:
-    """Describe a cell, task or metric.
+    """Describe a cell, layer, task or metric.
 
     Equations, options, backend, anchors, reference and package; of every kind that has the name.
     """

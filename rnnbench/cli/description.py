@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnnbench.cli.console import pairs, table
-from rnnbench.contracts import Cell, OutcomeMetric, Task
+from rnnbench.contracts import Cell, Layer, OutcomeMetric, Task
 from rnnbench.errors import InputError
 from rnnbench.options import Choice, LogBetween, Option, Space, Value
 from rnnbench.registry import Component, asked
@@ -36,7 +36,8 @@ def sections(
     """
     cls = component.cls
     yield "", _text(cls.__doc__)
-    yield from {"cell": _cell, "task": _task, "metric": _metric}[component.kind](component)
+    parts = {"cell": _cell, "layer": _layer, "task": _task, "metric": _metric}
+    yield from parts[component.kind](component)
     if component.kind == "cell":
         yield from _backends(component, backend, compiling)
     if cls.reference:
@@ -72,6 +73,18 @@ def _cell(component: Component) -> Iterator[Section]:
     yield (
         "Equal layer of torch, with the default options",
         _text("none" if layer is None else f"torch.nn.{name} ({layer.kind})"),
+    )
+
+
+def _layer(component: Component) -> Iterator[Section]:
+    cls = component.cls
+    yield "Equations", _text(cls.equations)
+    if cls.card:
+        yield "Identity card", pairs(cls.card)
+    yield from _options(cls)
+    yield (
+        "Layer",
+        pairs({"patterns": ", ".join(cls.patterns), "causal": "yes" if cls.causal else "no"}),
     )
 
 
@@ -140,6 +153,7 @@ def _setting(task: Task) -> dict[str, str]:
         "trivial predictor": f"{anchors.trivial:.4g}",
         "oracle": "none" if anchors.oracle is None else f"{anchors.oracle:.4g}",
         "solved from": f"{anchors.solved:.4g}",
+        **{f"{name} (naive)": f"{value:.4g}" for name, value in anchors.floors.items()},
         "shortest path, forward": f"{task.shortest_path(bidirectional=False):.4g} steps",
         "shortest path, bidirectional": f"{task.shortest_path(bidirectional=True):.4g} steps",
     }
@@ -161,14 +175,14 @@ def _metric(component: Component) -> Iterator[Section]:
     )
 
 
-def _options(cls: type[Cell | Task]) -> Iterator[Section]:
+def _options(cls: type[Cell | Layer | Task]) -> Iterator[Section]:
     if cls.options:
         headings = ["option", "default", "values", "search", "meaning"]
         rows = [
             [name, str(each.default), _values(each), _space(each.search), each.help]
             for name, each in cls.options.items()
         ]
-        if issubclass(cls, Cell):
+        if issubclass(cls, Cell | Layer):
             headings.insert(-1, "kind")
             for row, each in zip(rows, cls.options.values(), strict=True):
                 row.insert(-1, "numeric" if each.numeric else "structural")

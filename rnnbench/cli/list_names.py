@@ -18,15 +18,16 @@ class Names(StrEnum):
     """What can be listed."""
 
     cells = "cells"
+    layers = "layers"
     tasks = "tasks"
     metrics = "metrics"
     suites = "suites"
 
 
 def command(kind: Names) -> None:
-    """List cells, tasks, metrics or suites.
+    """List cells, layers, tasks, metrics or suites.
 
-    Cells, tasks and metrics come from installed plugins, suites from the folder ./suites.
+    Suites come from the folder ./suites, all else from installed plugins.
     """
     out = console()
     if kind is Names.suites:
@@ -40,6 +41,7 @@ def command(kind: Names) -> None:
     registry = load_registry(disabled_plugins())
     components = {
         Names.cells: registry.cells,
+        Names.layers: registry.layers,
         Names.tasks: registry.tasks,
         Names.metrics: registry.metrics,
     }[kind].values()

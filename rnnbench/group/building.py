@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Generator
 
-from rnnbench.contracts import Cell, Task
+from rnnbench.contracts import ONE_TARGET, Cell, Layer, Task
 from rnnbench.member import Member
 from rnnbench.nn.network import Network, build
 
 
-def network_of(member: Member, cell: type[Cell], task: Task) -> Network:
+def network_of(member: Member, unit: type[Cell] | type[Layer], task: Task) -> Network:
     """Build a member's network, with its initial weights, on its device.
 
     Raises:
@@ -17,7 +17,7 @@ def network_of(member: Member, cell: type[Cell], task: Task) -> Network:
     """
     net = member.architecture
     return build(
-        cell(**net.structure),
+        unit(**net.structure),
         task,
         hidden=net.hidden,
         layers=net.layers,
@@ -26,4 +26,6 @@ def network_of(member: Member, cell: type[Cell], task: Task) -> Network:
         numeric=net.numeric,
         backend=member.backend,
         generator=Generator().manual_seed(member.weights_seed),
+        # with a target at every step each chunk is an update of its own
+        chunk=member.recipe.chunk if task.pattern in ONE_TARGET else None,
     ).to(member.device)

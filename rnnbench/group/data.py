@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Generator
 
 from rnnbench.contracts import Batch, Split, Task
+from rnnbench.group.chunks import chunks
 from rnnbench.member import Member
 from rnnbench.seeds import Seeds
 
@@ -17,19 +18,24 @@ class Data:
     def __init__(self, task: Task, device: str) -> None:
         self._task, self._device = task, device
         self._seeds: dict[str, Seeds] = {}
+        self._made: dict[int, Batch] = {}
 
     def batches(self, members: Sequence[Member], update: int) -> list[Batch]:
-        """Draw each member's training batch of one update."""
-        made: dict[int, Batch] = {}
+        """Draw what each member sees in one update: its batch, or the next chunk of it."""
         for member in members:
             if member.key not in self._seeds:
                 self._seeds[member.key] = member.batch_seeds()
-        seeds = [self._seeds[member.key].of(update) for member in members]
+        cut = chunks(members[0].recipe, self._task)
+        if cut.begins(update):
+            self._made = {}
+        number = cut.batch(update)
+        seeds = [self._seeds[member.key].of(number) for member in members]
         for member, seed in zip(members, seeds, strict=True):
-            if seed not in made:
+            if seed not in self._made:
                 generator = Generator().manual_seed(seed)
-                made[seed] = moved(self._task.batch(member.recipe.batch, generator), self._device)
-        return [made[seed] for seed in seeds]
+                batch = self._task.batch(member.recipe.batch, generator)
+                self._made[seed] = moved(batch, self._device)
+        return [cut.of(self._made[seed], update) for seed in seeds]
 
     def held_out(self, member: Member, split: Split) -> Batch:
         """Return a held-out set, the same for all members.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from rnnbench.contracts import Batch, Task
+from rnnbench.group.chunks import chunks
 from rnnbench.group.optimizers import OPTIMIZERS, clip
 from rnnbench.group.rows import Rows, buffers_of
 from rnnbench.group.steps import Programs
 from rnnbench.member import Member, Recipe
 from rnnbench.nn.dropout import keys, sites
 from rnnbench.nn.network import Network
+from rnnbench.nn.recurrent import FIRST
 
 
 class Group:
@@ -47,16 +49,25 @@ class Group:
             name: torch.tensor([float(getattr(recipe, name)) for recipe in recipes], device=device)
             for name in ("weight_decay", "momentum", "beta1", "beta2")
         }
-        limits = [math.inf if recipe.clip is None else recipe.clip for recipe in recipes]
-        self._limits = torch.tensor(limits, device=device)
+        self._limits = _limits([recipe.clip for recipe in recipes], device)
+        self._values: Tensor | None = None
+        if any(recipe.clip_value is not None for recipe in recipes):
+            self._values = _limits([recipe.clip_value for recipe in recipes], device)
+        self._chunks = chunks(first.recipe, task)
+        self._carried: Mapping[str, Tensor] = {}
         self._optimizer = OPTIMIZERS[first.recipe.optimizer](self._data, numbers)
         self._failed = torch.zeros(len(places), dtype=torch.int64, device=device)
 
     def update(self, update: int, batches: Sequence[Batch]) -> Tensor:
         """Make one update, counted from 1; return the losses [members]."""
         self._rekey(update)
-        losses, gradient = self._step(self._data, self._buffers, batches)
-        gradient, norms = clip(gradient, self._limits)
+        if self._chunks.begins(update):
+            self._carried = self._firsts(len(batches[0]))
+        buffers = {**self._buffers, **self._carried}
+        losses, gradient, after = self._step(self._data, buffers, batches)
+        if self._carried:
+            self._carried = after
+        gradient, norms = clip(gradient, self._limits, self._values)
         sound = losses.isfinite() & norms.isfinite()
         self._failed = torch.where(sound | (self._failed > 0), self._failed, update)
         now = [recipe.learning_rate * share(recipe, update) for recipe in self._recipes]
@@ -82,9 +93,21 @@ class Group:
         index = torch.tensor(rows, device=self._data.device)
         self._data, self._failed = self._data[index], self._failed[index]
         self._limits = self._limits[index]
+        self._values = None if self._values is None else self._values[index]
+        self._carried = {name: tensor[index] for name, tensor in self._carried.items()}
         self._recipes = [self._recipes[row] for row in rows]
         self._buffers = {name: tensor[index] for name, tensor in self._buffers.items()}
         self._optimizer.keep(index)
+
+    def _firsts(self, size: int) -> dict[str, Tensor]:
+        """Return the first states of a batch, [members, size, width], where they are carried on."""
+        if self._chunks.count == 1:
+            return {}
+        return {
+            name: tensor.unsqueeze(1).expand(-1, size, -1)
+            for name, tensor in self._buffers.items()
+            if name.rpartition(".")[2].startswith(FIRST)
+        }
 
     def _rekey(self, update: int) -> None:
         if not self._sites:
@@ -94,6 +117,10 @@ class Group:
         for name in each[0]:
             values = [own[name] for own in each]
             self._buffers[name] = torch.tensor(values, device=self._data.device)
+
+
+def _limits(values: Sequence[float | None], device: torch.device) -> Tensor:
+    return torch.tensor([math.inf if one is None else one for one in values], device=device)
 
 
 def _two_at_least(each: Sequence[int]) -> list[int]:

@@ -104,11 +104,14 @@ OPTIMIZERS: Mapping[str, type[Optimizer]] = {
 """By the names that a suite has for them."""
 
 
-def clip(gradient: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale each row down to its limit, as `clip_grad_norm_` does; return it and the norms.
+def clip(gradient: Tensor, limits: Tensor, values: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Cut each number to its row's limit, then scale each row down to its own; return the norms.
 
-    limits  [members]; infinity: never
+    limits  of the norms, as `clip_grad_norm_` has them, [members]; infinity: never
+    values  of each number, as `clip_grad_value_` has them, [members]; None: never
     """
+    if values is not None:
+        gradient = gradient.clamp(-values.unsqueeze(-1), values.unsqueeze(-1))
     norms = torch.linalg.vector_norm(gradient, dim=1)
     scale = (limits / (norms + 1e-6)).clamp_(max=1)
     return gradient * scale.unsqueeze(-1), norms

@@ -14,15 +14,19 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from rnnbench.contracts import Batch, Task
+from rnnbench.group.chunks import chunks
 from rnnbench.group.rows import Rows
 from rnnbench.member import Member
 from rnnbench.nn.loss import loss as loss_of
 from rnnbench.nn.recurrent import Recurrent
 from rnnbench.recurrence import for_members
 
+Made = tuple[Tensor, Tensor, Mapping[str, Tensor]]
+"""Losses [members], gradients [members, numbers], and last states by buffer, [members, …]."""
+
 
 class Step(Protocol):
-    """Computes losses [members] and gradients [members, numbers].
+    """Computes losses and gradients, and the states after the last step.
 
     data     parameters, [members, numbers]
     buffers  by name, [members, …]
@@ -31,7 +35,7 @@ class Step(Protocol):
 
     def __call__(
         self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Made:
         """Compute losses and gradients."""
 
 
@@ -42,43 +46,51 @@ class InTurn:
     network: nn.Module
     task: Task
     rows: Rows
+    carries: bool
 
     def __call__(
         self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Made:
         """Compute losses and gradients."""
         gradient = torch.empty_like(data)
-        losses = []
+        losses, states = [], []
         for member, batch in enumerate(batches):
             leaves = {
                 name: tensor.detach().requires_grad_()
                 for name, tensor in self.rows.tree(data[member]).items()
             }
             own = {name: tensor[member] for name, tensor in buffers.items()}
-            loss = loss_of(functional_call(self.network, (leaves, own), (batch,)), batch, self.task)
+            predictions, after = functional_call(self.network, (leaves, own), (batch,))
+            loss = loss_of(predictions, batch, self.task)
             found = _gradients(loss, leaves)
             gradient[member] = self.rows.flat([tensor.unsqueeze(0) for tensor in found])[0]
             losses.append(loss.detach())
+            kept = after if self.carries else {}
+            states.append({name: state.detach() for name, state in kept.items()})
         gradient[len(batches) :] = gradient[0]
-        return torch.stack(losses + losses[:1] * (len(data) - len(batches))), gradient
+        losses += losses[:1] * (len(data) - len(batches))
+        states += states[:1] * (len(data) - len(batches))
+        last = {name: torch.stack([one[name] for one in states]) for name in states[0]}
+        return torch.stack(losses), gradient, last
 
 
 class Together:
     """Computes all members at once: a program that is traced once for each shape, and replayed.
 
-    On a GPU it is recorded as a CUDA graph.
+    On a GPU it is recorded as a CUDA graph. `carries` says that last states are asked for.
 
     Raises what torch raises where a network or a task's loss cannot be batched; random numbers
     other than keyed ones are an error.
     """
 
-    def __init__(self, network: nn.Module, task: Task, rows: Rows) -> None:
-        self._network, self._task, self._rows = network, task, rows
+    def __init__(self, network: nn.Module, task: Task, rows: Rows, carries: bool) -> None:
+        self._network, self._task, self._rows, self._carries = network, task, rows, carries
         self._programs: dict[tuple[object, ...], _Program] = {}
+        self._states: tuple[str, ...] = ()
 
     def __call__(
         self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Made:
         """Compute losses and gradients."""
         each = [*batches, *[batches[0]] * (len(data) - len(batches))]
         tensors = [
@@ -95,20 +107,22 @@ class Together:
             if data.is_cuda:
                 self._programs[shape] = _Recording(self._programs[shape], given)
         with torch.no_grad():
-            losses, gradient = self._programs[shape](*given)
-        return losses, gradient
+            losses, gradient, *states = self._programs[shape](*given)
+        return losses, gradient, dict(zip(self._states, states, strict=True))
 
     def _traced(
         self, data: Tensor, buffers: Mapping[str, Tensor], tensors: Sequence[Tensor | None]
     ) -> fx.GraphModule:
-        def program(data: Tensor, buffers: Any, tensors: Any) -> tuple[Tensor, Tensor]:
+        def program(data: Tensor, buffers: Any, tensors: Any) -> tuple[Tensor, ...]:
             leaves = {
                 name: tensor.detach().requires_grad_()
                 for name, tensor in self._rows.tree(data).items()
             }
-            losses = each(leaves, buffers, tensors)
+            losses, after = each(leaves, buffers, tensors)
             found = _gradients(losses.sum(), leaves)
-            return losses.detach(), self._rows.flat(found)
+            self._states = tuple(after)
+            states = (state.detach() for state in after.values())
+            return losses.detach(), self._rows.flat(found), *states
 
         dims = (0, 0, [None if tensor is None else 0 for tensor in tensors])
         each = vmap(self._loss, in_dims=dims, randomness="error")
@@ -125,14 +139,14 @@ class Together:
         parameters: dict[str, Tensor],
         buffers: dict[str, Tensor],
         tensors: Sequence[Tensor | None],
-    ) -> Tensor:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         batch = Batch(*tensors)  # type: ignore[arg-type]  # inputs and targets are there
-        predictions = functional_call(self._network, (parameters, buffers), (batch,))
-        return loss_of(predictions, batch, self._task)
+        predictions, after = functional_call(self._network, (parameters, buffers), (batch,))
+        return loss_of(predictions, batch, self._task), after if self._carries else {}
 
 
 _Program = Callable[..., Any]
-"""Takes the tensors of an update, None where there is none; returns losses and gradients."""
+"""Takes the tensors of an update, None where there is none; returns losses, gradients, states."""
 
 
 class _Recording:
@@ -171,7 +185,9 @@ class Programs:
         step = self._steps.pop(shape, None)
         if step is None:
             rows = Rows(network)
-            step = (Together if member.way == "together" else InTurn)(network, task, rows)
+            carries = chunks(member.recipe, task).count > 1
+            kind = Together if member.way == "together" else InTurn
+            step = kind(network, task, rows, carries)
         self._steps[shape] = step
         while len(self._steps) > self._most:
             del self._steps[next(iter(self._steps))]

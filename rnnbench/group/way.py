@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator
 
-from rnnbench.contracts import Batch, Cell, Task
+from rnnbench.contracts import Batch, Cell, Layer, Task
 from rnnbench.group.building import network_of
+from rnnbench.group.chunks import chunks
 from rnnbench.group.data import moved
 from rnnbench.group.group import Group
 from rnnbench.group.steps import Programs
@@ -43,18 +44,18 @@ class Ways:
     def __init__(self) -> None:
         self._tried: dict[tuple[object, ...], str] = {}
 
-    def choose(self, member: Member, cell: type[Cell], task: Task) -> Chosen:
+    def choose(self, member: Member, unit: type[Cell] | type[Layer], task: Task) -> Chosen:
         """Choose for the members of this shape.
 
         The choice follows from the shapes, the device kind and the backend, never from the
         machine's load, since it is part of what decides a result.
         """
-        against = _rule(member) or self._trial(member, cell, task)
+        against = _rule(member) or self._trial(member, unit, task)
         if against:
             return Chosen("in turn", against)
         return Chosen("together", "small tensors share a program, and none depends on the others")
 
-    def _trial(self, member: Member, cell: type[Cell], task: Task) -> str:
+    def _trial(self, member: Member, unit: type[Cell] | type[Layer], task: Task) -> str:
         setting = replace(member.setting, options={})
         try:
             batches = [
@@ -72,7 +73,7 @@ class Ways:
         )
         if alike not in self._tried:
             try:
-                self._tried[alike] = _tried(member, cell, task, batches)
+                self._tried[alike] = _tried(member, unit, task, batches)
             except Exception as error:  # noqa: BLE001  whatever an author's code does inside vmap
                 said = str(error).strip().partition("\n")[0]
                 why = f"it cannot be batched: {type(error).__name__}: {said[:200]}"
@@ -82,7 +83,8 @@ class Ways:
 
 def _rule(member: Member) -> str:
     """Return why members of this shape are not even tried together, if so."""
-    if member.backend != ("kernel" if member.device == "cpu" else "fused"):
+    wanted = "kernel" if member.device == "cpu" else "fused"
+    if member.architecture.kind == "cell" and member.backend != wanted:
         return f"backend {member.backend} runs one member at a time"
     if member.device != "cpu":
         return ""
@@ -93,7 +95,7 @@ def _rule(member: Member) -> str:
     return ""
 
 
-def _tried(member: Member, cell: type[Cell], task: Task, batches: list[Batch]) -> str:
+def _tried(member: Member, unit: type[Cell] | type[Layer], task: Task, batches: list[Batch]) -> str:
     """Return what goes wrong when members make two updates together, if anything does."""
     other = replace(
         member,
@@ -102,12 +104,14 @@ def _tried(member: Member, cell: type[Cell], task: Task, batches: list[Batch]) -
     )
     members = [member, other, member]
     together, in_turn = (
-        _group([replace(one, way=way) for one in members], cell, task)
+        _group([replace(one, way=way) for one in members], unit, task)
         for way in ("together", "in turn")
     )
+    cut = chunks(member.recipe, task)
     for update in (1, 2):
-        losses = together.update(update, batches)
-        expected = in_turn.update(update, batches)
+        parts = [cut.of(batch, update) for batch in batches]
+        losses = together.update(update, parts)
+        expected = in_turn.update(update, parts)
         if not torch.allclose(losses, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True):
             return "it computes something else inside vmap"
         same = torch.allclose(together.row(0), together.row(2), rtol=0, atol=0, equal_nan=True)
@@ -116,6 +120,6 @@ def _tried(member: Member, cell: type[Cell], task: Task, batches: list[Batch]) -
     return ""
 
 
-def _group(members: list[Member], cell: type[Cell], task: Task) -> Group:
-    networks = [network_of(member, cell, task) for member in members]
+def _group(members: list[Member], unit: type[Cell] | type[Layer], task: Task) -> Group:
+    networks = [network_of(member, unit, task) for member in members]
     return Group(networks, task, members, Programs())

@@ -1,4 +1,4 @@
-"""A cell and a task to a network that predicts the task's targets."""
+"""A cell or a layer, and a task, to a network that predicts the task's targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import embedding
 
-from rnnbench.contracts import Batch, Cell, Reals, Task, Tokens
+from rnnbench.contracts import Batch, Cell, Layer, Reals, Task, Tokens
 from rnnbench.errors import UnknownNameError
 from rnnbench.initial import uniform
 from rnnbench.nn.readout import Readout, require, target_width
@@ -29,19 +29,24 @@ class Network(nn.Module):
         self.inputs, self.stack, self.readout = inputs, stack, readout
         self.table = None if table is None else nn.Parameter(table)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Predict: [batch, width] for many-to-one, [time, batch, width] for many-to-many."""
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Predict: [time, batch, width] for many-to-many, else [batch, width].
+
+        With the predictions come the states after the last step, by the names of the buffers that
+        hold the first ones.
+        """
         x = batch.inputs
         if self.table is not None:
             x = embedding(x.clamp(0, len(self.table) - 1), self.table)
         elif isinstance(self.inputs, Tokens):
             x = one_hot(x, self.inputs.vocabulary).to(self.readout.weight.dtype)
-        outputs, last = self.stack(x, batch.lengths)
-        return self.readout(outputs, last)  # type: ignore[no-any-return]  # modules return Any
+        outputs, last, states = self.stack(x, batch.lengths)
+        after = {f"stack.{name}": state for name, state in states.items()}
+        return self.readout(outputs, last), after
 
 
 def build(
-    cell: Cell,
+    unit: Cell | Layer,
     task: Task,
     *,
     hidden: int,
@@ -51,12 +56,14 @@ def build(
     numeric: Mapping[str, float] | None = None,
     backend: str,
     generator: Generator,
+    chunk: int | None = None,
 ) -> Network:
-    """Build a network for `task` out of `cell`.
+    """Build a network for `task` out of a cell or a layer.
 
-    numeric    values of the cell's numeric options; those not named are as chosen in the cell
-    dropout    rate between layers; see `rekey`
-    backend    how the cell is run, `kernel`, `torch`, `fused` or `loop`
+    numeric    values of numeric options; those not named are as chosen in the cell or layer
+    dropout    rate after each layer; see `rekey`
+    backend    how a cell is run, `kernel`, `torch`, `fused` or `loop`; a layer runs as it is
+    chunk      steps after which the gradient is cut in training; None: never
     generator  all initial values come from it: layer by layer, forward then backward, weights
                in declared order, then the first state; the read-out; last the table of symbols
 
@@ -65,19 +72,21 @@ def build(
         OptionError: a numeric value is outside its option's range.
         InputError: there is no read-out for the task's pattern, the backend cannot run the cell,
             or the dropout rate is no rate.
-        PluginError: the cell contradicts itself.
+        PluginError: the cell or layer contradicts itself.
     """
     require(task.pattern)
     stack = Stack(
-        cell,
+        unit,
         input_width(task.inputs),
         hidden,
+        task.sequence_length,
         layers=layers,
         bidirectional=bidirectional,
         dropout=dropout,
-        numeric=_numeric(cell, numeric or {}),
+        numeric=_numeric(unit, numeric or {}),
         backend=backend,
         generator=generator,
+        chunk=chunk,
     )
     readout = Readout(
         task.pattern,
@@ -117,12 +126,13 @@ def one_hot(tokens: Tensor, vocabulary: int) -> Tensor:
     return tokens.unsqueeze(-1) == torch.arange(vocabulary, device=tokens.device)
 
 
-def _numeric(cell: Cell, given: Mapping[str, float]) -> dict[str, float]:
-    options = {name: option for name, option in cell.options.items() if option.numeric}
+def _numeric(unit: Cell | Layer, given: Mapping[str, float]) -> dict[str, float]:
+    options = {name: option for name, option in unit.options.items() if option.numeric}
     for name in given:
         if name not in options:
-            raise UnknownNameError(f"numeric option of cell `{cell.name}`", name, options)
+            kind = "layer" if isinstance(unit, Layer) else "cell"
+            raise UnknownNameError(f"numeric option of {kind} `{unit.name}`", name, options)
     return {
-        name: float(option.check(name, given.get(name, cell.chosen[name])))
+        name: float(option.check(name, given.get(name, unit.chosen[name])))
         for name, option in options.items()
     }

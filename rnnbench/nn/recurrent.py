@@ -14,6 +14,9 @@ from rnnbench.errors import InputError, PluginError
 from rnnbench.nn.dropout import Keyed, uniform
 from rnnbench.recurrence import output_of, reverse, runner
 
+FIRST = "first_"
+"""What the names of buffers that hold first states begin with."""
+
 
 class Recurrent(nn.Module):
     """A cell as a layer: [time, batch, inputs] -> [time, batch, width].
@@ -21,6 +24,9 @@ class Recurrent(nn.Module):
     Weights are parameters; numeric options and the first state are buffers; each noise is a site
     that `rekey` reaches. Their names carry a prefix, so that a cell may call its weights what it
     likes.
+
+    chunk  in training, the gradient is cut at every so many steps while the state goes on
+           (truncated backpropagation through time); a sequence ends within one chunk. None: never
     """
 
     width: int
@@ -39,9 +45,10 @@ class Recurrent(nn.Module):
         backend: str,
         generator: Generator,
         backward: bool = False,
+        chunk: int | None = None,
     ) -> None:
         super().__init__()
-        self.run, self.backward = runner(backend, cell), backward
+        self.run, self.backward, self.chunk = runner(backend, cell), backward, chunk
         weights, state = cell.weights(inputs, hidden), cell.state(hidden)
         noise = cell.noise(hidden)
         _refuse_shared_names(
@@ -52,7 +59,7 @@ class Recurrent(nn.Module):
         for name, value in numeric.items():
             self.register_buffer(f"option_{name}", torch.tensor(float(value)))
         for name, first in state.items():
-            self.register_buffer(f"first_{name}", first.draw(generator))
+            self.register_buffer(f"{FIRST}{name}", first.draw(generator))
         for name, declared in noise.items():
             _check_noise(cell, name, declared, numeric)
             self.add_module(f"noise_{name}", Source(declared))
@@ -72,7 +79,7 @@ class Recurrent(nn.Module):
             | {name: getattr(self, f"option_{name}") for name in self._options}
         )
         state = Tensors(
-            {name: getattr(self, f"first_{name}").expand(x.shape[1], -1) for name in self._states}
+            {name: getattr(self, f"{FIRST}{name}").expand(x.shape[1], -1) for name in self._states}
         )
         noise = Tensors(
             {
@@ -81,8 +88,39 @@ class Recurrent(nn.Module):
             }
         )
         read = reverse(x, lengths) if self.backward else x
-        outputs, state = self.run(read, state, weights, lengths, noise)
+        if self.training and self.chunk is not None and self.chunk < len(x):
+            outputs, state = self._truncated(self.chunk, read, state, weights, lengths, noise)
+        else:
+            outputs, state = self.run(read, state, weights, lengths, noise)
         return reverse(outputs, lengths) if self.backward else outputs, state
+
+    def _truncated(
+        self,
+        chunk: int,
+        x: Tensor,
+        state: Tensors,
+        weights: Tensors,
+        lengths: Tensor | None,
+        noise: Tensors,
+    ) -> tuple[Tensor, Tensors]:
+        """Run chunk by chunk; the last state of a sequence is that of the chunk it ends in."""
+        parts, last = [], state
+        for start in range(0, len(x), chunk):
+            now = slice(start, start + chunk)
+            part = x[now]
+            left = None if lengths is None else (lengths - start).clamp(0, len(part))
+            numbers = Tensors({name: tensor[now] for name, tensor in noise.items()})
+            outputs, new = self.run(part, state, weights, left, numbers)
+            parts.append(outputs)
+            goes_on = None if left is None else (left > 0).unsqueeze(-1)
+            last = Tensors(
+                {
+                    name: tensor if goes_on is None else torch.where(goes_on, tensor, last[name])
+                    for name, tensor in new.items()
+                }
+            )
+            state = Tensors({name: tensor.detach() for name, tensor in new.items()})
+        return torch.cat(parts), last
 
 
 class Source(Keyed):

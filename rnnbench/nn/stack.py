@@ -1,4 +1,4 @@
-"""Recurrent layers on top of each other, in one or both directions."""
+"""Layers on top of each other, in one or both directions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor, nn
 
-from rnnbench.contracts import Cell
+from rnnbench.contracts import Cell, Layer
 from rnnbench.nn.dropout import Dropout
-from rnnbench.nn.recurrent import Recurrent
+from rnnbench.nn.mapped import Mapped
+from rnnbench.nn.recurrent import FIRST, Recurrent
 
 
 class Stack(nn.Module):
-    """Layers of one cell: [time, batch, inputs] -> [time, batch, width] and [batch, width].
+    """Layers of one kind: [time, batch, inputs] -> [time, batch, width] and [batch, width].
 
     Two directions see the same inputs, and their outputs are concatenated, forward first
-    (Schuster & Paliwal 1997). Dropout acts between layers, so one layer has none.
+    (Schuster & Paliwal 1997). Dropout acts on what each layer hands on, to the next one or to the
+    read-out (Zaremba et al. 2014).
     """
 
     width: int
@@ -24,9 +26,10 @@ class Stack(nn.Module):
 
     def __init__(
         self,
-        cell: Cell,
+        unit: Cell | Layer,
         inputs: int,
         hidden: int,
+        steps: int,
         *,
         layers: int,
         bidirectional: bool,
@@ -34,18 +37,30 @@ class Stack(nn.Module):
         numeric: Mapping[str, float],
         backend: str,
         generator: Generator,
+        chunk: int | None = None,
     ) -> None:
         super().__init__()
 
-        def direction(inputs: int, backward: bool) -> Recurrent:
+        def direction(inputs: int, backward: bool) -> Recurrent | Mapped:
+            if isinstance(unit, Layer):
+                return Mapped(
+                    unit,
+                    inputs,
+                    hidden,
+                    steps,
+                    numeric=numeric,
+                    generator=generator,
+                    backward=backward,
+                )
             return Recurrent(
-                cell,
+                unit,
                 inputs,
                 hidden,
                 numeric=numeric,
                 backend=backend,
                 generator=generator,
                 backward=backward,
+                chunk=chunk,
             )
 
         self.width = inputs
@@ -56,24 +71,31 @@ class Stack(nn.Module):
             if bidirectional:
                 self.backwards.append(direction(self.width, backward=True))
             self.width = forward.width * (1 + bidirectional)
-        self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(layers - 1))
+        sites = layers if dropout else 0
+        self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(sites))
 
-    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Run all layers: x [time, batch, inputs], lengths [batch] or None.
 
-        Returns the outputs, and what each direction says last: forward at the last real step,
-        backward at the first, where each has seen the whole sequence.
+        Returns the outputs; what each direction says last, forward at the last real step, backward
+        at the first, where each has seen the whole sequence; and the states after the last step
+        by the names of the buffers that hold the first ones, forward directions only.
         """
         last = x
+        states: dict[str, Tensor] = {}
         for layer, forward in enumerate(self.forwards):
-            if layer > 0:
-                x = self.dropouts[layer - 1](x)
             outputs, state = forward(x, lengths)
             last = state[forward.output]
+            for name in state if isinstance(forward, Recurrent) else ():
+                states[f"forwards.{layer}.{FIRST}{name}"] = state[name]
             if self.backwards:
                 backward = self.backwards[layer]
                 others, state = backward(x, lengths)
                 outputs = torch.cat([outputs, others], -1)
                 last = torch.cat([last, state[backward.output]], -1)
             x = outputs
-        return x, last
+            if self.dropouts:
+                x, last = self.dropouts[layer](x), self.dropouts[layer](last)
+        return x, last, states

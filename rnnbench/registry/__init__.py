@@ -1,10 +1,10 @@
-"""Turn installed plugins into plain dictionaries of cells, tasks and metrics.
+"""Turn installed plugins into plain dictionaries of cells, layers, tasks and metrics.
 
 Each plugin is loaded on its own, and one that breaks its contract is named with its reason while
 the rest works. Whatever two plugins claim (the name of an entry point, a module, the name of a
-cell, task or metric) neither gets: no order of loading decides which code stands behind a name,
-a built-in gets no favour, and no table shows the score of another cell than it says. Switching
-one of the two off gives the other its name back.
+cell, layer, task or metric) neither gets: no order of loading decides which code stands behind a
+name, a built-in gets no favour, and no table shows the score of another cell than it says.
+Switching one of the two off gives the other its name back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed_entry_points
+from typing import Literal
 
 from rnnbench.errors import UnknownNameError
 from rnnbench.hookspecs import PROJECT
@@ -25,9 +26,10 @@ __all__ = ["Component", "PluginStatus", "Registry", "asked", "load_registry"]
 
 @dataclass(frozen=True)
 class Registry:
-    """The installed cells, tasks and metrics by name, sorted, and what became of each plugin."""
+    """What is installed, by kind and name, sorted, and what became of each plugin."""
 
     cells: Mapping[str, Component]
+    layers: Mapping[str, Component]
     tasks: Mapping[str, Component]
     metrics: Mapping[str, Component]
     plugins: tuple[PluginStatus, ...]
@@ -35,6 +37,14 @@ class Registry:
     def cell(self, name: str) -> Component:
         """Return the cell of this name, or raise UnknownNameError."""
         return self._find("cell", name, self.cells)
+
+    def layer(self, name: str) -> Component:
+        """Return the layer of this name, or raise UnknownNameError."""
+        return self._find("layer", name, self.layers)
+
+    def unit(self, kind: Literal["cell", "layer"], name: str) -> Component:
+        """Return what an architecture is made of, or raise UnknownNameError."""
+        return self.cell(name) if kind == "cell" else self.layer(name)
 
     def task(self, name: str) -> Component:
         """Return the task of this name, or raise UnknownNameError."""
@@ -46,11 +56,11 @@ class Registry:
 
     def named(self, name: str) -> tuple[Component, ...]:
         """Return everything of this name, of whatever kind, or raise UnknownNameError."""
-        kinds = (self.cells, self.tasks, self.metrics)
+        kinds = (self.cells, self.layers, self.tasks, self.metrics)
         found = tuple(kind[name] for kind in kinds if name in kind)
         if not found:
             known = {known for kind in kinds for known in kind}
-            raise UnknownNameError("cell, task or metric", name, known, self._note())
+            raise UnknownNameError("cell, layer, task or metric", name, known, self._note())
         return found
 
     def _find(self, kind: Kind, name: str, known: Mapping[str, Component]) -> Component:
@@ -93,6 +103,7 @@ def load_registry(
     components = [component for plugin in plugins for component in plugin.components]
     return Registry(
         cells=_by_name("cell", components),
+        layers=_by_name("layer", components),
         tasks=_by_name("task", components),
         metrics=_by_name("metric", components),
         plugins=tuple(

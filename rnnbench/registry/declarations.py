@@ -8,21 +8,23 @@ from collections.abc import Mapping
 from reprlib import repr as short
 from typing import Any, Literal, get_args
 
-from rnnbench.contracts import Cell, Metric, OutcomeMetric, Pattern, Task
+from rnnbench.contracts import Cell, Layer, Metric, OutcomeMetric, Pattern, Task
 from rnnbench.direction import Direction
 from rnnbench.errors import OptionError, PluginError
 from rnnbench.options import Between, Choice, LogBetween, Option
 
-Kind = Literal["cell", "task", "metric"]
+Kind = Literal["cell", "layer", "task", "metric"]
 """What a plugin can provide."""
 
 _CONTRACTS: dict[Kind, tuple[type, ...]] = {
     "cell": (Cell,),
+    "layer": (Layer,),
     "task": (Task,),
     "metric": (Metric, OutcomeMetric),
 }
 _TEXTS: dict[Kind, tuple[str, ...]] = {
     "cell": ("version", "reference", "equations"),
+    "layer": ("version", "reference", "equations"),
     "task": ("version", "reference"),
     "metric": ("version",),
 }
@@ -51,6 +53,8 @@ def check_class(kind: Kind, given: object) -> type[Any]:
     _check_texts(kind, cls)
     if kind == "cell":
         _check_cell(cls)
+    elif kind == "layer":
+        _check_layer(cls)
     elif kind == "task":
         _check_task(cls)
     else:
@@ -78,12 +82,31 @@ def _check_texts(kind: Kind, cls: type[Any]) -> None:
             _refuse(kind, cls, attribute, "text in quotes")
 
 
-def _check_cell(cls: type[Any]) -> None:
+def _check_card(kind: Kind, cls: type[Any]) -> None:
     card = cls.card
     if not isinstance(card, Mapping) or not all(
         isinstance(text, str) for entry in card.items() for text in entry
     ):
-        _refuse("cell", cls, "card", "a dict from words to text")
+        _refuse(kind, cls, "card", "a dict from words to text")
+
+
+def _check_layer(cls: type[Any]) -> None:
+    _check_card("layer", cls)
+    if not isinstance(cls.causal, bool):
+        _refuse("layer", cls, "causal", "True or False")
+    patterns = get_args(Pattern)
+    if (
+        not isinstance(cls.patterns, tuple)
+        or not cls.patterns
+        or not all(one in patterns for one in cls.patterns)
+    ):
+        _refuse("layer", cls, "patterns", f"a tuple out of {', '.join(patterns)}")
+    _check_constructor("layer", cls, Layer)
+    _check_options("layer", cls, Layer)
+
+
+def _check_cell(cls: type[Any]) -> None:
+    _check_card("cell", cls)
     if not (cls.output is None or isinstance(cls.output, str)):
         _refuse("cell", cls, "output", "the name of a state")
     _check_constructor("cell", cls, Cell)

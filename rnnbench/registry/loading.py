@@ -28,6 +28,7 @@ Answer = TypeVar("Answer")
 
 HOOKS: dict[str, Kind] = {
     "rnnbench_provide_cells": "cell",
+    "rnnbench_provide_layers": "layer",
     "rnnbench_provide_tasks": "task",
     "rnnbench_provide_metrics": "metric",
 }
@@ -36,7 +37,7 @@ HOOKS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Component:
-    """A cell, task or metric and where it comes from.
+    """A cell, layer, task or metric and where it comes from.
 
     version  declared by the class; with `name` and `plugin` it identifies results
     plugin   the name of the entry point

@@ -145,7 +145,7 @@ def resolved(suite: Suite) -> dict[str, Any]:
         "question": suite.question,
         "architectures": {
             label: {
-                "cell": entry.cell,
+                entry.kind: entry.cell,
                 "layers": entry.layers,
                 "bidirectional": entry.bidirectional,
                 "dropout": entry.dropout,

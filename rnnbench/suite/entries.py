@@ -8,12 +8,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rnnbench.errors import SuiteError, UnknownNameError
+from rnnbench.hyperparameters import foreign
 from rnnbench.options import Choice, Space, Value
 from rnnbench.suite.schema import BudgetSection, Match, Setting, SuiteFile
 from rnnbench.suite.source import Place, Source, printable
-from rnnbench.suite.spaces import foreign
+from rnnbench.suite.spaces import optimizers
 
 MOST_SETTINGS = 1000
 """How many settings one entry of a suite may stand for."""
@@ -21,9 +23,13 @@ MOST_SETTINGS = 1000
 
 @dataclass(frozen=True)
 class ArchitectureEntry:
-    """A cell and how it is stacked; `own` is what its search adds: True for all the cell offers."""
+    """A cell or layer, by `kind` and name, and how it is stacked.
+
+    `own` is what its search adds: True for all that the cell or layer offers.
+    """
 
     label: str
+    kind: Literal["cell", "layer"]
     cell: str
     layers: int
     bidirectional: bool
@@ -67,7 +73,7 @@ def read_architectures(source: Source, file: SuiteFile) -> dict[str, Architectur
     entries = {}
     for name, space in file.search.space.items():
         _check_grid(source, file, ("search", "space", name), space)
-        if message := foreign(name, file.training.optimizer):
+        if message := foreign(name, optimizers(file.training.optimizer, file.search.space)):
             raise source.error(("search", "space", name), message)
     for label, given in file.architectures.items():
         at = ("architectures", label)
@@ -77,7 +83,8 @@ def read_architectures(source: Source, file: SuiteFile) -> dict[str, Architectur
                 _check_grid(source, file, (*at, "search", name), space)
         entries[label] = ArchitectureEntry(
             label=label,
-            cell=given.cell,
+            kind="layer" if given.layer else "cell",
+            cell=given.layer or given.cell or "",
             layers=given.layers,
             bidirectional=given.bidirectional,
             dropout=given.dropout,

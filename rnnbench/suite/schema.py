@@ -48,16 +48,24 @@ class Section(BaseModel):
 
 
 class Architecture(Section):
-    """A cell and how it is stacked; other keys are options of the cell."""
+    """A cell or a layer and how it is stacked; other keys are options of the cell or layer."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, Annotated[Any, PlainValidator(scalar)]] = Field(init=False)
 
-    cell: Word = Field(description="the name of a cell")
+    cell: Word | None = Field(default=None, description="the name of a cell")
+    layer: Word | None = Field(default=None, description="the name of a layer")
     layers: int = Field(default=1, ge=1, description=_COUNT)
     bidirectional: bool = Field(default=False, description="true or false")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="a number from 0 up to but not 1")
     search: Own = Field(default=False, description="true or dimensions of its own")
+
+    @model_validator(mode="after")
+    def _cell_or_layer(self) -> Architecture:
+        if (self.cell is None) == (self.layer is None):
+            both = "both" if self.cell is not None else "neither"
+            raise fault(f"an architecture has a `cell` or a `layer`, not {both}")
+        return self
 
 
 class Setting(Section):
@@ -116,6 +124,14 @@ class Training(Section):
     weight_decay: float = Field(default=0.0, ge=0, description="a number, 0 or more")
     clip: float | None = Field(
         default=1.0, gt=0, description="a number above 0 (the global norm), or null for none"
+    )
+    clip_value: float | None = Field(
+        default=None, gt=0, description="a number above 0 (of each gradient), or null for none"
+    )
+    chunk: int | None = Field(
+        default=None,
+        ge=1,
+        description="the steps after which the gradient is cut, or null for the whole sequence",
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")
     beta1: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")

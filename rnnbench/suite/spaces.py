@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from rnnbench.errors import UnknownNameError
+from rnnbench.hyperparameters import COUNTS, LIMITS, SHARED, WORDS
 from rnnbench.options import Between, Choice, LogBetween, Space
 from rnnbench.suite.values import fault, shown
 
-_LIMITS: Mapping[str, tuple[str, float, float]] = {
-    "learning_rate": ("above 0", math.ulp(0.0), math.inf),
-    "clip": ("above 0", math.ulp(0.0), math.inf),
-    "weight_decay": ("at least 0", 0.0, math.inf),
-    "momentum": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
-    "beta1": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
-    "beta2": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
-}
-OWNERS: Mapping[str, tuple[str, ...]] = {
-    "momentum": ("sgd",),
-    "beta1": ("adam", "adamw"),
-    "beta2": ("adam", "adamw"),
-}
-"""The optimisers that a hyperparameter belongs to, where it does not belong to all."""
 
-SCHEDULES = ("constant", "cosine", "linear")
-"""How the learning rate falls over a training."""
-
-
-def foreign(name: str, optimizer: str) -> str:
-    """Say that a hyperparameter belongs to other optimisers, if it does."""
-    owners = OWNERS.get(name, (optimizer,))
-    return (
-        ""
-        if optimizer in owners
-        else (f"{name} belongs to {' and '.join(owners)}; the optimizer is {optimizer}")
-    )
+def optimizers(written: str, space: Mapping[str, Space]) -> tuple[str, ...]:
+    """Return the optimisers that may be used: what is written, or what is searched."""
+    searched = space.get("optimizer")
+    return tuple(map(str, searched.values)) if isinstance(searched, Choice) else (written,)
 
 
 def _space(name: str, value: Any) -> Space:
@@ -79,26 +57,28 @@ def spaces(value: Any) -> dict[str, Space]:
 
 def shared(value: Any) -> dict[str, Space]:
     """Return the space that all architectures share; its numbers are floats."""
-    known = (*_LIMITS, "schedule")
     if isinstance(value, dict):
         for name in value:
             if name == "batch":
                 message = "batch size belongs to the budget, not to the search; set training.batch"
                 raise fault(message, name, key=True)
-            if name not in known:
-                message = str(UnknownNameError("dimension of the search", name, known))
+            if name not in SHARED:
+                message = str(UnknownNameError("dimension of the search", name, SHARED))
                 raise fault(message, name, key=True)
     return {name: _trained(name, space) for name, space in spaces(value).items()}
 
 
 def _trained(name: str, space: Space) -> Space:
     """Return the space of a training hyperparameter, within that hyperparameter's limits."""
-    if name == "schedule":
-        wrong = [v for v in space.values if v not in SCHEDULES] if isinstance(space, Choice) else []
-        if wrong or not isinstance(space, Choice):
-            raise fault(f"`schedule` takes a choice of {', '.join(SCHEDULES)}", name)
+    if name in WORDS:
+        if not isinstance(space, Choice) or set(space.values) - set(WORDS[name]):
+            raise fault(f"`{name}` takes a choice of {', '.join(WORDS[name])}", name)
         return space
-    limits, lowest, highest = _LIMITS[name]
+    if name in COUNTS:
+        if not isinstance(space, Choice) or any(type(v) is not int or v < 1 for v in space.values):
+            raise fault(f"`{name}` takes a choice of whole numbers, 1 or more", name)
+        return space
+    limits, lowest, highest = LIMITS[name]
     ends = space.values if isinstance(space, Choice) else (space.low, space.high)
     numbers = [float(n) for n in ends if isinstance(n, int | float) and not isinstance(n, bool)]
     for index, end in enumerate(ends):
@@ -119,7 +99,7 @@ def own(value: Any) -> bool | dict[str, Space]:
             f" dimensions as in {{forget_bias: {{between: [0, 5]}}}}, not {shown(value)}"
         )
     for name in value:
-        if name in _LIMITS or name in ("schedule", "batch"):
+        if name in (*SHARED, "batch"):
             message = f"`{name}` is shared by all architectures; it belongs in search.space"
             raise fault(message, name, key=True)
     return spaces(value)

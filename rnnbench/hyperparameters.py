@@ -1,0 +1,48 @@
+"""The hyperparameters that all architectures share, by the names that a suite has for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+LIMITS: Mapping[str, tuple[str, float, float]] = {
+    "learning_rate": ("above 0", math.ulp(0.0), math.inf),
+    "clip": ("above 0", math.ulp(0.0), math.inf),
+    "clip_value": ("above 0", math.ulp(0.0), math.inf),
+    "dropout": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
+    "weight_decay": ("at least 0", 0.0, math.inf),
+    "momentum": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
+    "beta1": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
+    "beta2": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
+}
+"""Those that are numbers: what they may be, in words, and the least and greatest of them."""
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "schedule": ("constant", "cosine", "linear"),
+    "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
+}
+"""Those that are words: how the learning rate falls, and what uses it."""
+
+COUNTS = ("chunk",)
+"""Those that are whole numbers, 1 or more; members that differ in one train in separate groups."""
+
+OF_ARCHITECTURE = ("dropout",)
+"""Those that belong to the architecture, not to how it is trained."""
+
+OWNERS: Mapping[str, tuple[str, ...]] = {
+    "momentum": ("sgd",),
+    "beta1": ("adam", "adamw"),
+    "beta2": ("adam", "adamw"),
+}
+"""The optimisers that one belongs to, where it does not belong to all."""
+
+SHARED = (*LIMITS, *WORDS, *COUNTS)
+"""All of them."""
+
+
+def foreign(name: str, optimizers: Sequence[str]) -> str:
+    """Say that a hyperparameter belongs to other optimisers than may be used, if it does."""
+    owners = OWNERS.get(name, optimizers)
+    if set(optimizers) & set(owners):
+        return ""
+    return f"{name} belongs to {' and '.join(owners)}; the optimizer is {' or '.join(optimizers)}"
