@@ -24,7 +24,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 """Those that are words: how the learning rate falls, and what uses it."""
 
 COUNTS = ("chunk",)
-"""Those that are whole numbers, 1 or more; members that differ in one train in separate groups."""
+"""Those that are whole numbers, 1 or more; members that differ in one train apart."""
 
 OF_ARCHITECTURE = ("dropout",)
 """Those that belong to the architecture, not to how it is trained."""

@@ -261,7 +261,7 @@ def _predict(network: Network, batch: Batch) -> Tensor:
     """Predict a whole held-out set: [batch, width] or [time, batch, width]."""
     network.eval()
     try:
-        parts = [network(part)[0] for part in _parts(batch)]
+        parts = [network(part) for part in _parts(batch)]
     finally:
         # a group that fails here is trained again, by a program made of this network
         network.train()

@@ -33,7 +33,7 @@ def given(cell, task, count=3, **options):
 def test_both_ways_give_each_member_its_own_loss_and_gradient(cell, task, options):
     networks, rows, data, buffers, drawn = given(cell, task, **options)
     for step in (Together(networks[0], task, rows), InTurn(networks[0], task, rows)):
-        losses, gradient = step(data, buffers, drawn)
+        losses, gradient, _ = step(data, buffers, drawn)
         found = rows.tree(gradient)
         for place, (network, batch) in enumerate(zip(networks, drawn, strict=True)):
             network.zero_grad()
@@ -48,13 +48,13 @@ def test_what_is_replayed_reads_the_weights_options_and_batches_of_now():
     cell, task = LSTM, Guess(width=3)
     networks, rows, data, buffers, drawn = given(cell, task)
     step = Together(networks[0], task, rows)
-    first, _ = step(data, buffers, drawn)
+    first, _, _ = step(data, buffers, drawn)
     for changed in (
         (data + 0.1, buffers, drawn),
         (data, {name: tensor + 1 for name, tensor in buffers.items()}, drawn),
         (data, buffers, [*drawn[1:], drawn[0]]),
     ):
-        losses, gradient = step(*changed)
+        losses, gradient, _ = step(*changed)
         assert not torch.isclose(losses, first).any()
         expected = InTurn(networks[0], task, rows)(*changed)
         torch.testing.assert_close((losses, gradient), expected, rtol=1e-4, atol=1e-6)
@@ -66,7 +66,7 @@ def test_rows_beyond_the_batches_repeat_the_first_member():
     twice = data.expand(2, -1).clone()
     pairs = {name: torch.cat([tensor, tensor]) for name, tensor in buffers.items()}
     for step in (Together(networks[0], task, rows), InTurn(networks[0], task, rows)):
-        losses, gradient = step(twice, pairs, drawn)
+        losses, gradient, _ = step(twice, pairs, drawn)
         assert losses[0] == losses[1]
         assert torch.equal(gradient[0], gradient[1])
 

@@ -18,6 +18,7 @@ from rnnbench.group.chunks import chunks
 from rnnbench.group.rows import Rows
 from rnnbench.member import Member
 from rnnbench.nn.loss import loss as loss_of
+from rnnbench.nn.network import Network
 from rnnbench.nn.recurrent import Recurrent
 from rnnbench.recurrence import for_members
 
@@ -43,10 +44,10 @@ class Step(Protocol):
 class InTurn:
     """Computes one member after another, each as if it were alone."""
 
-    network: nn.Module
+    network: Network
     task: Task
     rows: Rows
-    carries: bool
+    carries: bool = False
 
     def __call__(
         self, data: Tensor, buffers: Mapping[str, Tensor], batches: Sequence[Batch]
@@ -60,7 +61,7 @@ class InTurn:
                 for name, tensor in self.rows.tree(data[member]).items()
             }
             own = {name: tensor[member] for name, tensor in buffers.items()}
-            predictions, after = functional_call(self.network, (leaves, own), (batch,))
+            predictions, after = _called(self.network, leaves, own, batch)
             loss = loss_of(predictions, batch, self.task)
             found = _gradients(loss, leaves)
             gradient[member] = self.rows.flat([tensor.unsqueeze(0) for tensor in found])[0]
@@ -83,7 +84,7 @@ class Together:
     other than keyed ones are an error.
     """
 
-    def __init__(self, network: nn.Module, task: Task, rows: Rows, carries: bool) -> None:
+    def __init__(self, network: Network, task: Task, rows: Rows, carries: bool = False) -> None:
         self._network, self._task, self._rows, self._carries = network, task, rows, carries
         self._programs: dict[tuple[object, ...], _Program] = {}
         self._states: tuple[str, ...] = ()
@@ -141,7 +142,7 @@ class Together:
         tensors: Sequence[Tensor | None],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         batch = Batch(*tensors)  # type: ignore[arg-type]  # inputs and targets are there
-        predictions, after = functional_call(self._network, (parameters, buffers), (batch,))
+        predictions, after = _called(self._network, parameters, buffers, batch)
         return loss_of(predictions, batch, self._task), after if self._carries else {}
 
 
@@ -178,7 +179,7 @@ class Programs:
         self._most = most
         self._steps: dict[str, Step] = {}
 
-    def step(self, member: Member, network: nn.Module, task: Task) -> Step:
+    def step(self, member: Member, network: Network, task: Task) -> Step:
         """Return the step of all members of this shape; `network` is one of theirs."""
         # who else trains changes no program
         shape = replace(member, contest=None).shape
@@ -192,6 +193,26 @@ class Programs:
         while len(self._steps) > self._most:
             del self._steps[next(iter(self._steps))]
         return step
+
+
+class _Running(nn.Module):
+    """A network whose last states are asked for."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.network.run(batch)
+
+
+def _called(
+    network: Network, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], batch: Batch
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Run a network with other parameters and buffers; return predictions and last states."""
+    named = {f"network.{name}": tensor for name, tensor in {**parameters, **buffers}.items()}
+    made: tuple[Tensor, dict[str, Tensor]] = functional_call(_Running(network), named, (batch,))
+    return made
 
 
 def _gradients(loss: Tensor, leaves: Mapping[str, Tensor]) -> tuple[Tensor, ...]:

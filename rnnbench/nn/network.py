@@ -29,12 +29,12 @@ class Network(nn.Module):
         self.inputs, self.stack, self.readout = inputs, stack, readout
         self.table = None if table is None else nn.Parameter(table)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Predict: [time, batch, width] for many-to-many, else [batch, width].
+    def forward(self, batch: Batch) -> Tensor:
+        """Predict: [time, batch, width] for many-to-many, else [batch, width]."""
+        return self.run(batch)[0]
 
-        With the predictions come the states after the last step, by the names of the buffers that
-        hold the first ones.
-        """
+    def run(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Predict, and return the states after the last step by the buffers of the first ones."""
         x = batch.inputs
         if self.table is not None:
             x = embedding(x.clamp(0, len(self.table) - 1), self.table)
