@@ -169,6 +169,10 @@ class Member:
         """Seeds of the dropout masks, by update."""
         return Seeds("dropout", *self._data_names(), self._architecture_names())
 
+    def sample_seeds(self) -> Seeds:
+        """Seeds of what the network makes of its own, by update."""
+        return Seeds("sample", *self._data_names(), self._architecture_names())
+
     def held_out_seed(self, split: str) -> int:
         """Seed of a held-out set, fixed for the setting.
 
@@ -211,6 +215,15 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What a network made of its own at some update, in words."""
+
+    update: int
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """What training a member leaves behind.
 
@@ -232,6 +245,7 @@ class Finished:
     valid_loss: float | None = None
     scores: tuple[Score, ...] = ()
     curve: tuple[Point, ...] = ()
+    samples: tuple[Sample, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_bytes: int | None = None
     finished_at: str = ""

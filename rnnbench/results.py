@@ -24,11 +24,12 @@ class Results:
     runs: DataFrame
     scores: DataFrame
     curves: DataFrame
+    samples: DataFrame
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write trials, runs, scores and curves into `folder`."""
-    for name in ("trials", "runs", "scores", "curves"):
+    """Write trials, runs, scores, curves and samples into `folder`."""
+    for name in ("trials", "runs", "scores", "curves", "samples"):
         write_table(getattr(results, name), folder / name)
 
 

@@ -45,6 +45,7 @@ def tabulate(
         runs=_frame(_RUN, [_run(row, options) for row in runs], options),
         scores=_frame(_SCORE, _scores(runs)),
         curves=_frame(_CURVE, _curves(rows)),
+        samples=_frame(_SAMPLE, _samples(runs)),
     )
 
 
@@ -138,6 +139,16 @@ _CURVE = {
     "split": "string",
     "metric": "string",
     "value": "Float64",
+    "key": "string",
+}
+
+
+_SAMPLE = {
+    **_PLACE,
+    "seed_index": "Int64",
+    "update": "Int64",
+    "title": "string",
+    "text": "string",
     "key": "string",
 }
 
@@ -273,5 +284,18 @@ def _curves(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
                 "split": point.split,
                 "metric": point.metric,
                 "value": point.value,
+                "key": row.ask.member.key,
+            }
+
+
+def _samples(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
+    for row in rows:
+        for sample in _finished(row).samples:
+            yield {
+                **_place(row.ask),
+                "seed_index": row.ask.seed_index,
+                "update": sample.update,
+                "title": sample.title,
+                "text": sample.text,
                 "key": row.ask.member.key,
             }

@@ -17,7 +17,7 @@ from typing import Literal
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Generator, Tensor
 
 from rnnbench.contests import Contest, stay
 from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Task
@@ -28,7 +28,7 @@ from rnnbench.group.group import Group
 from rnnbench.group.rows import Rows
 from rnnbench.group.steps import Programs
 from rnnbench.judged import judged
-from rnnbench.member import Finished, Member, Point, Recipe, Score, Status
+from rnnbench.member import Finished, Member, Point, Recipe, Sample, Score, Status
 from rnnbench.memory import peak_bytes
 from rnnbench.nn.loss import loss as loss_of
 from rnnbench.nn.loss import valid_mask
@@ -148,6 +148,7 @@ class _Fit:
     failed_update: int | None = None
     pruned: str = ""
     curve: list[Point] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
 
@@ -177,6 +178,7 @@ class _Fit:
             valid_loss=best.loss if best else None,
             scores=scores,
             curve=tuple(self.curve),
+            samples=tuple(self.samples),
             seconds={
                 "train": self.train_seconds,
                 "evaluate": self.evaluate_seconds,
@@ -224,6 +226,8 @@ def _fit(
             train_loss = math.fsum(each[place] for each in since) / len(since)
             if fit.take(update, train_loss, valid_loss, score):
                 going.append(place)
+                if _samples_at(group.members[place], update):
+                    fit.samples += _samples(group.members[place], networks[one], task, update)
                 if fit.best is None or fit.best.beaten_by(score, valid_loss, metric.direction):
                     fit.best = _Best(update, score, valid_loss, row.clone())
             fit.evaluate_seconds += time.perf_counter() - paused
@@ -254,6 +258,27 @@ def _is_point(update: int, recipe: Recipe) -> bool:
     """Whether validation data is scored after this update; the last one always is."""
     points = min(recipe.points, recipe.updates)
     return update * points // recipe.updates > (update - 1) * points // recipe.updates
+
+
+def _samples_at(member: Member, update: int) -> bool:
+    """Whether a run is asked for samples: one a study, often at first and then ever less."""
+    if member.seed.role == "tuning" or member.seed.index > 0:
+        return False
+    points = min(member.recipe.points, member.recipe.updates)
+    number = update * points // member.recipe.updates
+    return number == points or number & (number - 1) == 0
+
+
+def _samples(member: Member, network: Network, task: Task, update: int) -> list[Sample]:
+    """Let a network make something of its own, where the task has a way to ask for it."""
+
+    def predict(inputs: Tensor) -> Tensor:
+        # targets are not needed to predict
+        return _predict(network, Batch(inputs.to(member.device), inputs)).cpu()
+
+    generator = Generator().manual_seed(member.sample_seeds().of(update))
+    made = task.samples(predict, generator)
+    return [Sample(update, str(title), str(text)) for title, text in made.items()]
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,8 +85,12 @@ def results(
     interrupted: bool = False,
     quick: bool = False,
     parameters: Mapping[str, int] | None = None,
+    samples: Sequence[tuple[str, str, int, str, str]] = (),
 ) -> Results:
-    """Build results; `failed` counts how many first seeds of a pair diverged, `keep` cuts rows."""
+    """Build results; `failed` counts how many first seeds of a pair diverged, `keep` cuts rows.
+
+    samples  (architecture, setting, update, title, text) of runs with the first seed
+    """
     manifest_settings = dict(setting(*each) for each in settings)
     score = scores or _noisy(architectures, manifest_settings)
     failed, skipped = failed or {}, skipped or {}
@@ -167,7 +171,7 @@ def results(
     }
     curves = pd.DataFrame(curve_rows, columns=_CURVE_COLUMNS)
     trials_, runs = pd.DataFrame(trial_rows), pd.DataFrame(run_rows)
-    return Results(manifest, *map(_typed, (trials_, runs, runs, curves)))
+    return Results(manifest, *map(_typed, (trials_, runs, runs, curves)), _written(samples))
 
 
 def large() -> Results:
@@ -366,3 +370,8 @@ def _manifest(
         "command": "rnnbench run suites/long_dependency.yaml",
         "warnings": [],
     }
+
+
+def _written(samples: Sequence[tuple[str, str, int, str, str]]) -> pd.DataFrame:
+    names = ["architecture", "setting", "update", "title", "text"]
+    return pd.DataFrame(samples, columns=names).assign(replicate=0, seed_index=0)

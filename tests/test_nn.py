@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rnnbench import Batch, Cell, Classes, Option, Reals, Tokens, orthogonal, uniform
+from rnnbench import Batch, Cell, Classes, Labels, Option, Reals, Tokens, orthogonal, uniform
 from rnnbench.errors import InputError, OptionError, PluginError, UnknownNameError
 from rnnbench.initial import constant
 from rnnbench.nn import Sizes, build, flops, loss, rekey, sizes, valid_mask
@@ -198,7 +198,7 @@ def readout(pattern, inputs=2):
 @pytest.mark.parametrize("backend", ["kernel", "torch", "loop"])
 def test_the_last_output_is_forward_at_the_last_real_step_and_backward_at_the_first(backend):
     stack = network(LSTM(), backend=backend, layers=2, bidirectional=True).stack
-    outputs, last = stack(inputs(T, B, X), LENGTHS)
+    outputs, last, _ = stack(inputs(T, B, X), LENGTHS)
     for row, length in enumerate(LENGTHS.tolist()):
         assert torch.equal(last[row, :H], outputs[length - 1, row, :H])
         assert torch.equal(last[row, H:], outputs[0, row, H:])
@@ -220,7 +220,7 @@ def test_the_read_out_starts_within_one_over_root_fan_in_and_without_bias():
     assert read.bias.tolist() == [0.0]
 
 
-@pytest.mark.parametrize("pattern", ["one-to-one", "one-to-many", "sequence-to-sequence"])
+@pytest.mark.parametrize("pattern", ["one-to-many", "sequence-to-sequence"])
 def test_a_pattern_without_a_network_is_named(pattern):
     with pytest.raises(InputError, match=f"pattern {pattern} yet"):
         network(RNN(), task(pattern))
@@ -272,7 +272,7 @@ def test_every_site_and_every_update_has_bits_of_its_own():
     for seed in (1, 2, 1):
         rekey(net, seed)
         seen.append([int(site.key) for site in net.stack.dropouts])
-    assert len({*seen[0], *seen[1]}) == 4
+    assert len({*seen[0], *seen[1]}) == 6
     assert seen[2] == seen[0]
 
 
@@ -400,6 +400,50 @@ def test_a_huge_network_is_counted_without_being_made():
 
 
 # loss
+
+
+def test_labels_cost_the_sum_of_their_binary_cross_entropies():
+    of = task("many-to-many", targets=Labels(3))
+    logits = inputs(T, B, 3).requires_grad_()
+    truth = (inputs(T, B, 3) > 0).float()
+    hidden = truth.clone()
+    hidden[2:, 0] = float("nan")
+    lengths = torch.tensor([2, T, T, T])
+    value = loss(logits, Batch(inputs(T, B, X), hidden, lengths), of)
+    each = -(truth * logits.sigmoid().log() + (1 - truth) * (1 - logits.sigmoid()).log()).sum(-1)
+    real = within(lengths, T)
+    torch.testing.assert_close(value, each[real].mean())
+    assert torch.autograd.grad(value, logits)[0].isfinite().all()
+
+
+def test_one_step_with_one_target_is_read_like_a_sequence_of_one():
+    nets = [network(LSTM(), task(pattern)) for pattern in ("one-to-one", "many-to-one")]
+    batch = Batch(inputs(1, B, X), torch.zeros(B, dtype=torch.int64))
+    assert torch.equal(nets[0](batch), nets[1](batch))
+    assert valid_mask(batch, task("one-to-one")) is None
+
+
+def test_symbols_may_be_rows_of_a_trained_table():
+    of = task(inputs=Tokens(7, embedding=X))
+    net = network(LSTM(), of)
+    tokens = torch.randint(7, (T, B), generator=torch.Generator().manual_seed(0))
+    batch = Batch(tokens, torch.zeros(B, dtype=torch.int64), LENGTHS)
+    outputs, last, _ = net.stack(net.table[tokens], LENGTHS)
+    assert torch.equal(net(batch), net.readout(outputs, last))
+    # padding may hold any number
+    garbage = torch.where(within(LENGTHS, T), tokens, -99)
+    assert torch.equal(net(Batch(garbage, batch.targets, LENGTHS)), net(batch))
+    assert net.table.var().item() == pytest.approx(1.0, abs=0.4)
+
+
+def test_the_table_counts_as_parameters_of_the_network_alone():
+    plain, embedded = (
+        sizes(LSTM(), task(inputs=one), hidden=H) for one in (Reals(X), Tokens(7, embedding=X))
+    )
+    assert embedded.parameters == plain.parameters + 7 * X
+    assert embedded.recurrent_parameters == plain.recurrent_parameters
+    net = network(LSTM(), task(inputs=Tokens(7, embedding=X)))
+    assert sum(weight.numel() for weight in net.parameters()) == embedded.parameters
 
 
 def test_classes_cost_their_cross_entropy():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from rnnbench.group.optimizers import OPTIMIZERS, clip
 
@@ -72,7 +72,7 @@ def test_rows_that_are_kept_go_on_as_if_nothing_had_happened(name):
 def test_each_row_is_clipped_by_its_own_norm_and_limit():
     gradient = drawn(ROWS, NUMBERS, seed=0) * torch.tensor([[1.0], [10.0], [0.01], [3.0]])
     limits = torch.tensor([1.0, 5.0, 1.0, torch.inf])
-    clipped, norms = clip(gradient, limits)
+    clipped, norms = clip(gradient, limits, None)
     for row in range(ROWS):
         weights = torch.zeros(NUMBERS, requires_grad=True)
         weights.grad = gradient[row].clone()
@@ -80,3 +80,21 @@ def test_each_row_is_clipped_by_its_own_norm_and_limit():
         torch.testing.assert_close(clipped[row], weights.grad)
         torch.testing.assert_close(norms[row], norm)
     assert torch.equal(clipped[2:], gradient[2:])
+
+
+def test_each_number_is_clipped_by_its_rows_limit_before_the_norm():
+    gradient = drawn(ROWS, NUMBERS, seed=0)
+    limits, values = torch.full((ROWS,), torch.inf), torch.tensor([0.1, 1.0, torch.inf, 0.5])
+    clipped, norms = clip(gradient, limits, values)
+    for row in range(ROWS):
+        weights = torch.zeros(NUMBERS, requires_grad=True)
+        weights.grad = gradient[row].clone()
+        clip_grad_value_([weights], float(values[row]))
+        assert torch.equal(clipped[row], weights.grad)
+        torch.testing.assert_close(norms[row], weights.grad.norm())
+
+
+def test_what_is_not_a_number_is_not_clipped_away():
+    gradient = torch.full((2, 3), torch.nan)
+    _, norms = clip(gradient, torch.ones(2), torch.ones(2))
+    assert norms.isnan().all()

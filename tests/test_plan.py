@@ -300,9 +300,9 @@ def test_what_a_report_needs_is_there_in_plain_values(planned, registry):
     made = planned()
     card = made.settings["copy_memory(length=5)"]
     task = registry.task("copy_memory").cls(length=5)
-    assert {name: card[name] for name in ("chance", "trivial", "oracle", "solved")} == asdict(
-        task.anchors
-    )
+    anchors = asdict(task.anchors)
+    assert {name: card[name] for name in anchors} == anchors
+    assert (card["notes"], card["files"]) == ([], {})
     assert (card["metric"], card["direction"], card["causal"]) == ("cross_entropy", "min", True)
     assert card["path"] == {
         "forward": task.shortest_path(False),
@@ -397,7 +397,6 @@ def test_a_metric_is_applied_where_it_fits_and_refused_where_it_fits_nowhere(pla
 
 
 def test_settings_that_would_do_nothing_are_refused(refusal):
-    assert "dropout acts between layers" in refusal(("layers: 2, ", ""))
     momentum = ("training: {", "training: {momentum: 0.5, ")
     assert "momentum belongs to sgd; the optimizer is adam" in refusal(momentum)
 

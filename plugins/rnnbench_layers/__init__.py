@@ -1,1 +1,1 @@
-"""The built-in layers that are no recurrence, one a file, each a plugin as a stranger's would be."""
+"""The built-in layers that are no recurrence, one a file, each as a stranger's would be."""

@@ -41,7 +41,7 @@ def loop(
     x        [time, batch, inputs], at least one step
     state    the state before the first step, each [batch, width]
     weights  the cell's weights and numeric options
-    lengths  [batch] int64, from 1 to time; None: all of them are real
+    lengths  [batch] int64, from 0 to time; None: all of them are real
     noise    what the cell declares as its noise, each [time, batch, width]; it is constant, so no
              gradient passes through it
 

@@ -46,6 +46,9 @@ def torch_layer(
         outputs, after = _dense(function, x, before, parameters)
     else:
         outputs, after = _packed(function, x, before, parameters, lengths)
+        empty = (lengths == 0).view(1, -1, 1)
+        outputs = outputs.masked_fill(empty, 0)
+        after = [torch.where(empty, *pair) for pair in zip(before, after, strict=True)]
     return outputs, Tensors(zip(layer.states, (s.squeeze(0) for s in after), strict=True))
 
 
@@ -63,7 +66,9 @@ def _packed(
     parameters: tuple[Tensor, ...],
     lengths: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
-    packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
+    # torch packs no empty sequence: one step of zeros stands for it, whose results are not used
+    x = x.masked_fill((lengths == 0).view(1, -1, 1), 0)
+    packed = pack_padded_sequence(x, lengths.cpu().clamp(min=1), enforce_sorted=False)
     longest_first, as_given = packed.sorted_indices, packed.unsorted_indices
     assert longest_first is not None and as_given is not None  # noqa: S101  tells mypy
     data, *after = function(

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from rnnbench.findings.comparisons import OVERALL, Comparison
+from rnnbench.findings.floors import beaten, floors
 from rnnbench.findings.standings import asked, counted_units, replicated, searched, unscaled
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.trust import Edge, edges
@@ -55,6 +56,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What one architecture wrote on one setting: (update, text) from early to late, by title."""
+
+    architecture: str
+    setting: str
+    texts: Mapping[str, Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
 class Content:
     """All that a report says; templates only arrange it."""
 
@@ -69,6 +79,9 @@ class Content:
     failures: Sequence[Failure]
     failures_left_out: int
     edges: Sequence[Edge]
+    floors: Sequence[tuple[str, Mapping[str, str]]]
+    beaten: Sequence[str]
+    written: Sequence[Written]
     settings: Sequence[Mapping[str, str]]
     sizes: Mapping[tuple[str, str], str]
     search: Sequence[tuple[str, str]]
@@ -116,6 +129,9 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         failures=failures[:MOST_FAILURES],
         failures_left_out=max(0, len(failures) - MOST_FAILURES),
         edges=edges(results),
+        floors=floors(manifest),
+        beaten=beaten(manifest, entries),
+        written=_written(results),
         settings=[setting(name, entry) for name, entry in manifest["settings"].items()],
         sizes={
             (architecture, setting): f"{size['parameters']:,} "
@@ -134,6 +150,25 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         if summary.quick
         else "",
     )
+
+
+def _written(results: Results) -> list[Written]:
+    """Choose an early, a middle and the last text of each architecture that wrote any."""
+    found = []
+    places = results.samples.groupby(["setting", "architecture"], sort=False)
+    for (setting_name, architecture), rows in places:
+        first = rows[rows["replicate"] == rows["replicate"].min()]
+        texts = {}
+        for title, each in first.groupby("title", sort=False):
+            ordered = each.sort_values("update")
+            last = len(ordered) - 1
+            chosen = ordered.iloc[sorted({0, last // 2, last})]
+            texts[str(title)] = [
+                (f"{int(update):,}", str(text))
+                for update, text in zip(chosen["update"], chosen["text"], strict=True)
+            ]
+        found.append(Written(str(architecture), str(setting_name), texts))
+    return found
 
 
 def signed_percent(share: float) -> str:

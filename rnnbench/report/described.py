@@ -32,6 +32,7 @@ def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
         "chance": number(float(entry["chance"])),
         "trivial": number(float(entry["trivial"])),
         "oracle": GAP if entry["oracle"] is None else number(float(entry["oracle"])),
+        "notes": "; ".join(entry.get("notes", ())),
         "solved": ("≥ " if entry["direction"] == "max" else "≤ ") + number(float(entry["solved"])),
     }
 

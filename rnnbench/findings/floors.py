@@ -1,0 +1,39 @@
+"""Naive predictors beside the scores: what they reach, and who is surely better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rnnbench.findings.summary import Entry
+from rnnbench.findings.wording import listed, number
+
+
+def floors(manifest: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """Return each naive predictor's scores by setting, in words."""
+    found: dict[str, dict[str, str]] = {}
+    for setting, entry in manifest["settings"].items():
+        for name, value in entry.get("floors", {}).items():
+            found.setdefault(name, {})[setting] = number(float(value))
+    return list(found.items())
+
+
+def beaten(manifest: Mapping[str, Any], entries: Iterable[Entry]) -> list[str]:
+    """Say for each setting with naive predictors who beats the best one with a whole interval."""
+    each = list(entries)
+    found = []
+    for setting, described in manifest["settings"].items():
+        values = described.get("floors", {})
+        if not values:
+            continue
+        larger = described["direction"] == "max"
+        name, floor = (max if larger else min)(values.items(), key=lambda item: item[1])
+        better = [
+            entry.architecture
+            for entry in each
+            if entry.setting == setting
+            and (entry.score.low > floor if larger else entry.score.high < floor)
+        ]
+        who = f"{listed(better)} with the whole 95 % interval" if better else "nobody surely"
+        found.append(f"{setting}: better than the best naive predictor ({name}): {who}.")
+    return found

@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from rnnbench.examples import deal, pad
+
+SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
+
+
+@pytest.mark.parametrize("count", [3, 10, 11, 1000])
+def test_every_number_is_dealt_once(count):
+    parts = deal(count, SHARES)
+    assert sorted(number for part in parts.values() for number in part) == list(range(count))
+    assert all(part == sorted(part) for part in parts.values())
+
+
+def test_parts_have_their_shares_and_the_deal_is_always_the_same():
+    parts = deal(1000, SHARES)
+    assert [len(part) for part in parts.values()] == [800, 100, 100]
+    assert deal(10, SHARES) == {
+        "train": [0, 1, 2, 3, 4, 7, 8, 9],
+        "valid": [6],
+        "test": [5],
+    }
+
+
+def test_no_part_is_left_empty():
+    assert [len(part) for part in deal(4, {"a": 0.98, "b": 0.01, "c": 0.01}).values()] == [2, 1, 1]
+
+
+def test_fewer_numbers_than_parts_are_refused():
+    with pytest.raises(ValueError, match="2 examples cannot be dealt into 3 parts"):
+        deal(2, SHARES)
+
+
+def test_sequences_are_laid_side_by_side_and_cut():
+    padded, lengths = pad([torch.tensor([1, 2, 3]), torch.tensor([4])], 2)
+    assert padded.tolist() == [[1, 4], [2, 0]]
+    assert lengths.tolist() == [2, 1]
+
+
+def test_vectors_are_padded_with_zeros_of_their_type():
+    padded, _ = pad([torch.ones(2, 3), torch.ones(1, 3)], 4)
+    assert padded.shape == (4, 2, 3)
+    assert padded.dtype == torch.float32
+    assert padded.sum() == 9
