@@ -293,3 +293,34 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
         write_atomically(target, "half")
     assert target.read_text() == "old"
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+SAMPLES = [
+    ("gru", COPY, update, "temperature 1", f"text {update} <b>&``` |")
+    for update in (100, 200, 400, 800, 1600)
+]
+
+
+def test_samples_are_shown_from_early_to_late_as_they_were_drawn(tmp_path):
+    page, markdown = report(tmp_path, samples=SAMPLES)
+    shown = [words for words in page.words if words.startswith("text ")]
+    assert shown == ["text 100 <b>&``` |", "text 400 <b>&``` |", "text 1600 <b>&``` |"]
+    assert "after 1,600 updates" in page.text
+    assert "````text\ntext 1600 <b>&``` |\n````" in markdown
+    assert "What did it write?" not in report(tmp_path)[0].text
+
+
+def test_naive_predictors_stand_below_the_scores_and_who_beats_them_is_said(tmp_path):
+    results = synthetic.results(scores=lambda name, *_: 0.9 if name == "gru" else 0.3)
+    floors = {"unigram": 0.1, "4-gram": 0.5}
+    results.manifest["settings"][COPY] |= {"floors": floors, "notes": ["3 texts were cut"]}
+    page = Page(write_report(results, tmp_path).path.read_text(encoding="utf-8"))
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    said = (
+        f"{COPY}: better than the best naive predictor (4-gram): gru with the whole 95 % interval"
+    )
+    for text in (page.text, " ".join(markdown.split())):
+        assert said in text
+        assert "3 texts were cut" in text
+        assert "unigram" in text
+    assert "| 4-gram | 0.500 |" in markdown

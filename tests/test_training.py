@@ -367,3 +367,43 @@ def test_a_first_metric_of_outcomes_is_an_error(registry):
     finished, _ = train(one, registry)
     assert finished.status == "error"
     assert "scores no predictions" in finished.reason
+
+
+def test_the_first_run_of_a_study_is_asked_for_samples_now_and_then(registry):
+    drawn = []
+
+    def samples(self, predict, generator):
+        # a prediction for each sequence, from the weights of now
+        predictions = predict(torch.ones(self.length, 3, 2))
+        assert predictions.shape == (3, 1)
+        drawn.append(predictions)
+        return {"number": str(torch.rand((), generator=generator).item())}
+
+    asked = with_task(registry, samples=samples)
+    finished, _ = train(member(updates=10, points=5), asked)
+    assert finished.status == "ok", finished.reason
+    # at points 1, 2 and 4 of 5, and at the last one
+    assert [sample.update for sample in finished.samples] == [2, 4, 8, 10]
+    assert {sample.title for sample in finished.samples} == {"number"}
+    assert len({sample.text for sample in finished.samples}) == 4
+    assert not torch.equal(drawn[0], drawn[-1])
+    assert train(member(updates=10, points=5), asked)[0].samples == finished.samples
+
+
+@pytest.mark.parametrize("seed", [Seed("tuning", 0, 0), Seed("evaluation", 0, 1)])
+def test_nobody_else_is_asked(registry, seed):
+    asked = with_task(registry, samples=lambda *_: {"number": "1"})
+    finished, _ = train(replace(member(updates=4, points=2), seed=seed), asked)
+    assert (finished.status, finished.samples) == ("ok", ())
+
+
+def test_samples_change_nothing_else(registry):
+    def samples(self, predict, generator):
+        predict(torch.ones(self.length, 3, 2))
+        torch.rand(5, generator=generator)
+        return {"number": "1"}
+
+    plain, weights = train(member(updates=6, points=3), registry)
+    asked, others = train(member(updates=6, points=3), with_task(registry, samples=samples))
+    assert weights == others
+    assert plain.curve == asked.curve
