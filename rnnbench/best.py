@@ -34,7 +34,7 @@ class Best:
             "setting": self.study.setting,
             "key": self.member.key,
             "member": asdict(self.member),
-            "parameters": self.study.parameters,
+            "parameters": self.study.built(self.member).parameters,
             "best_update": self.finished.best_update,
             "scores": scores,
             "weights": self.finished.weights,

@@ -23,7 +23,8 @@ def next_group(
 
     A group changes no result, so that its size may follow from what is left to do: every free
     worker shall have something, and groups be about as large as each other. A contest is a group
-    as it is, with those that have finished before, or one by one where it takes too much memory.
+    as it is, with those that have finished before, or one by one where it takes too much memory or
+    its members are no networks of one shape.
 
     asks    all members that are known to be needed
     free    how many groups can start now
@@ -35,13 +36,14 @@ def next_group(
         return [first]
     if first.member.contest is not None:
         together = peers(first, asks)
-        fits = len(together) * first.study.member_bytes <= memory
-        return together if fits else [first]
+        of_one_shape = len({ask.member.shape for ask in together}) == 1
+        fits = len(together) * first.built.member_bytes <= memory
+        return together if of_one_shape and fits else [first]
     if first.member.way == "in turn":
         return [first]
     shape = first.member.shape
     alike = [ask for ask in missing if ask.member.shape == shape and ask.member.key not in alone]
-    most = max(1, min(MOST[first.member.device], memory // max(1, first.study.member_bytes)))
+    most = max(1, min(MOST[first.member.device], memory // max(1, first.built.member_bytes)))
     share = free * len(alike) / len(missing)
     groups = max(math.ceil(len(alike) / most), math.ceil(share))
     return alike[: math.ceil(len(alike) / groups)]

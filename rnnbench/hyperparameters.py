@@ -23,11 +23,17 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 }
 """Those that are words: how the learning rate falls, and what uses it."""
 
-COUNTS = ("chunk",)
+COUNTS = ("chunk", "layers")
 """Those that are whole numbers, 1 or more; members that differ in one train apart."""
+
+FLAGS = ("bidirectional",)
+"""Those that are true or false."""
 
 OF_ARCHITECTURE = ("dropout",)
 """Those that belong to the architecture, not to how it is trained."""
+
+STACK = ("layers", "bidirectional")
+"""Those that say how an architecture is stacked: each choice is another network, matched anew."""
 
 OWNERS: Mapping[str, tuple[str, ...]] = {
     "momentum": ("sgd",),
@@ -36,7 +42,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
 }
 """The optimisers that one belongs to, where it does not belong to all."""
 
-SHARED = (*LIMITS, *WORDS, *COUNTS)
+SHARED = (*LIMITS, *WORDS, *COUNTS, *FLAGS)
 """All of them."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -12,9 +13,11 @@ from rnnbench.contracts import ONE_TARGET, Layer, Metric
 from rnnbench.datafiles import DataFiles
 from rnnbench.group.building import network_of
 from rnnbench.group.way import Chosen, Ways
-from rnnbench.hyperparameters import foreign
+from rnnbench.hyperparameters import STACK, foreign
 from rnnbench.matching import Matched, match
 from rnnbench.member import Architecture, Member, Recipe, Seed
+from rnnbench.nn.network import input_width
+from rnnbench.nn.readout import target_width
 from rnnbench.nn.sizes import Sizes, flops, layer_inputs, sizes
 from rnnbench.options import Between, Choice, LogBetween, Space
 from rnnbench.recurrence import Backend, Chooser, silently
@@ -30,7 +33,7 @@ from rnnbench.resolving import (
 )
 from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
 from rnnbench.study import Budget, SearchSpace, Study
-from rnnbench.suite import Suite
+from rnnbench.suite import ArchitectureEntry, Suite
 from rnnbench.suite.spaces import optimizers
 
 LEARNING = ("tpe", "gp")
@@ -102,7 +105,7 @@ def plan(
     chooser = Chooser(device, None if wanted == "auto" else wanted, compiling=compiling)
     ways = Ways()
     studies = tuple(
-        _study(suite, unit, task, replicate, device, chooser, ways)
+        _study(suite, unit, task, replicate, device, chooser, ways, registry)
         for task in tasks
         for unit in units
         for replicate in range(suite.search.replicates)
@@ -123,6 +126,52 @@ def plan(
 
 
 def _study(
+    suite: Suite,
+    unit: ResolvedUnit,
+    task: ResolvedTask,
+    replicate: int,
+    device: str,
+    chooser: Chooser,
+    ways: Ways,
+    registry: Registry,
+) -> Study:
+    """Return a study, with its variants where the search chooses among networks."""
+    study = _network(suite, unit, task, replicate, device, chooser, ways)
+    variants = []
+    for entry in _others(unit, suite.search.space):
+        other = _network(
+            suite, resolve_unit(suite, entry, registry), task, replicate, device, chooser, ways
+        )
+        if other.skipped != study.skipped:
+            reason = other.skipped or study.skipped
+            raise suite.error(
+                ("search", "space", "bidirectional"),
+                f"not every choice applies to `{task.entry.name}`: {reason}",
+            )
+        variants.append(replace(other, search=study.search))
+    study = replace(study, variants=tuple(variants))
+    _check_defaults(suite, unit, study)
+    return study
+
+
+def _others(unit: ResolvedUnit, shared: Mapping[str, Space]) -> Iterator[ArchitectureEntry]:
+    """Yield an architecture with every other choice of what makes it another network."""
+    entry, declared = unit.entry, unit.unit.options
+    stack = {name: shared[name] for name in STACK if name in shared}
+    own = {name: space for name, space in unit.own.items() if not declared[name].numeric}
+    spaces = {**stack, **own}
+    values = [space.values for space in spaces.values() if isinstance(space, Choice)]
+    default = {name: getattr(entry, name) for name in stack} | {
+        name: unit.unit.chosen[name] for name in own
+    }
+    for chosen in itertools.product(*values):
+        named = dict(zip(spaces, chosen, strict=True))
+        if named != default:
+            stacked: dict[str, Any] = {name: named.pop(name) for name in stack}
+            yield replace(entry, **stacked, options={**entry.options, **named})
+
+
+def _network(
     suite: Suite,
     unit: ResolvedUnit,
     task: ResolvedTask,
@@ -167,7 +216,7 @@ def _study(
         if skipped
         else asked(unit.component, lambda: ways.choose(template, unit.component.cls, task.task))
     )
-    study = Study(
+    return Study(
         architecture=entry.label,
         setting=task.entry.name,
         replicate=replicate,
@@ -202,8 +251,6 @@ def _study(
         shortest_path=asked(task.component, lambda: task.task.shortest_path(entry.bidirectional)),
         skipped=skipped,
     )
-    _check_defaults(suite, unit, study)
-    return study
 
 
 def _skipped(unit: ResolvedUnit, task: ResolvedTask, chunk: int | None) -> str:
@@ -297,12 +344,14 @@ def _bytes(
 ) -> int:
     """Estimate the memory that a member of a group takes while it trains.
 
-    What its recurrences keep for the backward pass, twice, since gradients and outputs come beside
-    it; and its weights, their gradients, the optimiser's memory, and the best so far.
+    What its recurrences keep for the backward pass, and its inputs and predictions, twice, since
+    gradients and outputs come beside them; and its weights, their gradients, the optimiser's
+    memory, and the best so far.
     """
     both = 1 + unit.entry.bidirectional
-    numbers = 2 * both * history * batch * task.task.sequence_length + 8 * parameters
-    return 4 * numbers
+    one = task.task
+    kept = both * history + input_width(one.inputs) + target_width(one.targets)
+    return 4 * (2 * kept * batch * one.sequence_length + 8 * parameters)
 
 
 def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:
@@ -406,7 +455,8 @@ def _warnings(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Itera
             f"exact sign-flip test does not go below {smallest_p(units):.3g}, and Holm's "
             f"correction counts {family} comparisons; {seeds_needed(family)} {unit} could"
         )
-    worst = max(studies, key=lambda study: abs(study.mismatch))
+    networks = [one for study in studies for one in (study, *study.variants)]
+    worst = max(networks, key=lambda study: abs(study.mismatch))
     if abs(worst.mismatch) > 0.05:
         yield (
             f"sizes differ by up to {abs(worst.mismatch):.1%} ({worst.architecture} on "

@@ -39,6 +39,11 @@ class Ask:
     frozen: bool = False
     skipped: str = ""
 
+    @property
+    def built(self) -> Study:
+        """The study as it is for this member's network: where layers are searched, a variant."""
+        return self.study.built(self.member)
+
 
 class Progression:
     """The members of one study, in order, as far as its finished ones let it be known.

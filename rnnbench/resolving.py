@@ -15,7 +15,7 @@ from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameErro
 from rnnbench.member import Setting
 from rnnbench.nn.loss import valid_mask
 from rnnbench.nn.readout import require
-from rnnbench.options import Option, Space, Value, bounds, resolve
+from rnnbench.options import Choice, Option, Space, Value, bounds, resolve
 from rnnbench.registry import Component, Registry, asked
 from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
 from rnnbench.suite.source import Place
@@ -181,16 +181,14 @@ def _own_space(suite: Suite, entry: ArchitectureEntry, unit: Cell | Layer) -> di
     owner = f"{entry.kind} `{entry.cell}`"
     for name in entry.own:
         at = (*entry.at, "search", name)
-        if name in unit.options and name not in numeric:
-            raise suite.error(
-                at,
-                f"option `{name}` of {owner} shapes its equations and cannot be "
-                "searched; write one architecture for each value",
-            )
-        if name not in numeric:
-            raise _unknown(suite, at, f"numeric option of {owner}", name, numeric)
-        for value in bounds(entry.own[name]):
-            located(suite, at, partial(numeric[name].check, name, value))
+        if name not in unit.options:
+            raise _unknown(suite, at, f"option of {owner}", name, unit.options)
+        space = entry.own[name]
+        if name not in numeric and not isinstance(space, Choice):
+            message = f"option `{name}` of {owner} shapes its equations: list values in a `choice`"
+            raise suite.error(at, message)
+        for value in bounds(space):
+            located(suite, at, partial(unit.options[name].check, name, value))
     return dict(entry.own)
 
 

@@ -51,7 +51,7 @@ Stale = Literal["refuse", "refresh", "accept"]
 
 def made_by(ask: Ask, versions: Mapping[str, str]) -> dict[str, str]:
     """Name the code that makes a member's numbers: versions and source hashes."""
-    study = ask.study
+    study = ask.built
     metrics = {
         f"metric {name}": study.metric_sources[name]
         for name, _ in ask.member.metrics

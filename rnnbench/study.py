@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rnnbench.contests import Pruner
 from rnnbench.direction import Direction
-from rnnbench.hyperparameters import COUNTS, OF_ARCHITECTURE
-from rnnbench.member import Member, Role, Seed
+from rnnbench.hyperparameters import COUNTS, OF_ARCHITECTURE, STACK
+from rnnbench.member import Architecture, Member, Role, Seed
 from rnnbench.options import Space, Value
+
+Home = Literal["recipe", "architecture", "stack", "structure", "numeric"]
+"""What a dimension of a search is part of: how a member is trained, a number of its architecture,
+how that is stacked, what shapes its equations, or a number in them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Study:
     compiler   what compiled the kernel, with its flags; "" where there is no kernel
     way_reason why members train together or in turn, as the template says
     member_bytes  memory that each member of a group takes while it trains, estimated
+    variants   where the search chooses among networks, the study as it is for each of the others
     """
 
     architecture: str
@@ -76,32 +81,26 @@ class Study:
     compiler: str = ""
     way_reason: str = ""
     member_bytes: int = 0
+    variants: tuple[Study, ...] = ()
 
     def member(self, values: Mapping[str, Value], role: Role, index: int) -> Member:
         """Return the member that trains with these hyperparameters on this seed."""
-        template = self.template
-        recipe: dict[str, Any] = {}
-        net: dict[str, Any] = {}
-        numeric: dict[str, float] = {}
+        homes: dict[str, dict[str, Any]] = {name: {} for name in get_args(Home)}
         for name, value in values.items():
-            # 1 and 1.0 are one learning rate: numbers become floats before they enter a key
-            plain = value if isinstance(value, str) or name in COUNTS else float(value)
             home = self._home(name)
-            if home == "recipe":
-                recipe[name] = plain
-            elif home == "architecture":
-                net[name] = plain
-            else:
-                numeric[name] = float(value)
+            whole = isinstance(value, str | bool) or name in COUNTS or home == "structure"
+            # 1 and 1.0 are one learning rate: numbers become floats before they enter a key
+            homes[home][name] = value if whole else float(value)
+        template = self._network(homes["stack"], homes["structure"]).template
         metrics = template.metrics if role == "evaluation" else template.metrics[:1]
         return replace(
             template,
             architecture=replace(
                 template.architecture,
-                numeric={**template.architecture.numeric, **numeric},
-                **net,
+                numeric={**template.architecture.numeric, **homes["numeric"]},
+                **homes["architecture"],
             ),
-            recipe=replace(template.recipe, **recipe),
+            recipe=replace(template.recipe, **homes["recipe"]),
             seed=Seed(role, self.replicate, index),
             metrics=metrics,
         )
@@ -109,17 +108,43 @@ class Study:
     @property
     def defaults(self) -> dict[str, Value]:
         """Return the values of trial 0 for the dimensions that are searched."""
-        homes: dict[str, object] = {
-            "recipe": self.template.recipe,
-            "architecture": self.template.architecture,
+        net = self.template.architecture
+        homes: Mapping[Home, Mapping[str, Value]] = {
+            "recipe": vars(self.template.recipe),
+            "architecture": vars(net),
+            "stack": vars(net),
+            "structure": net.structure,
+            "numeric": net.numeric,
         }
-        numeric = self.template.architecture.numeric
-        return {name: getattr(homes[self._home(name)], name) for name in self.search.shared} | {
-            name: numeric[name] for name in self.search.own
-        }
+        return {name: homes[self._home(name)][name] for name in self._names()}
 
-    def _home(self, name: str) -> Literal["recipe", "architecture", "cell"]:
-        """Return what a dimension of the search is a number of; a cell may name its own alike."""
+    def built(self, member: Member) -> Study:
+        """Return the study as it is for a member's network: itself, or one of its variants."""
+        net = member.architecture
+        return self._network({name: getattr(net, name) for name in STACK}, net.structure)
+
+    def _names(self) -> tuple[str, ...]:
+        return (*self.search.shared, *self.search.own)
+
+    def _network(self, stack: Mapping[str, Value], structure: Mapping[str, Value]) -> Study:
+        """Return the study with these parts of an architecture, and the default's others."""
+        default = self.template.architecture
+        wanted = ({**_stack(default), **stack}, {**default.structure, **structure})
+        for one in (self, *self.variants):
+            net = one.template.architecture
+            if (_stack(net), dict(net.structure)) == wanted:
+                return one
+        raise LookupError(f"no network of {self.architecture} has {wanted}")
+
+    def _home(self, name: str) -> Home:
+        """Return what a dimension of the search is part of; a cell may name its own alike."""
         if name in self.search.own:
-            return "cell"
+            numeric = name in self.template.architecture.numeric
+            return "numeric" if numeric else "structure"
+        if name in STACK:
+            return "stack"
         return "architecture" if name in OF_ARCHITECTURE else "recipe"
+
+
+def _stack(net: Architecture) -> dict[str, Value]:
+    return {name: getattr(net, name) for name in STACK}

@@ -8,14 +8,15 @@ from typing import Any
 
 from pandas import DataFrame
 
-from rnnbench.hyperparameters import COUNTS, LIMITS, OF_ARCHITECTURE, WORDS
+from rnnbench.hyperparameters import COUNTS, LIMITS, OF_ARCHITECTURE, STACK, WORDS
 from rnnbench.member import Finished
+from rnnbench.options import Value
 from rnnbench.protocol import Ask, Progression
 from rnnbench.results import Results
 from rnnbench.store import Stored
 from rnnbench.study import Study
 
-NUMBERS = tuple(name for name in (*LIMITS, *COUNTS) if name not in OF_ARCHITECTURE)
+NUMBERS = tuple(n for n in (*LIMITS, *COUNTS) if n not in (*OF_ARCHITECTURE, *STACK))
 """The numbers of a recipe that can be searched; each is a column `hp_<name>`."""
 
 
@@ -57,6 +58,9 @@ _PLACE = {
     "replicate": "Int64",
 }
 _IDENTITY = {
+    "layers": "Int64",
+    "bidirectional": "boolean",
+    "structure": "string",
     "hidden": "Int64",
     "parameters": "Int64",
     "recurrent_parameters": "Int64",
@@ -159,7 +163,7 @@ def _frame(
     """Make a table with these columns and types, whatever rows there are."""
     types: dict[str, str] = {}
     for name, kind in columns.items():
-        if name == "hidden":  # a cell's own options stand after the shared hyperparameters
+        if name == "layers":  # a cell's own options stand after the shared hyperparameters
             types |= {f"option_{option}": "Float64" for option in options}
         types[name] = kind
     return DataFrame(list(rows), columns=list(types)).astype(types)
@@ -218,7 +222,7 @@ def _place(ask: Ask) -> dict[str, object]:
 
 
 def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, object]:
-    study, member = row.ask.study, row.ask.member
+    study, member = row.ask.built, row.ask.member
     made_by = row.stored.made_by if row.stored else {}
     numeric = member.architecture.numeric
     return {
@@ -231,6 +235,9 @@ def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, 
         **{f"hp_{name}": getattr(member.architecture, name) for name in OF_ARCHITECTURE},
         **{f"hp_{name}": getattr(member.recipe, name) for name in WORDS},
         **{f"option_{name}": numeric.get(name) for name in options},
+        "layers": member.architecture.layers,
+        "bidirectional": member.architecture.bidirectional,
+        "structure": _structure(member.architecture.structure),
         "hidden": member.architecture.hidden,
         "parameters": study.parameters,
         "recurrent_parameters": study.recurrent_parameters,
@@ -255,6 +262,10 @@ def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, 
         "finished_at": finished.finished_at,
         "worker_host": finished.worker_host,
     }
+
+
+def _structure(options: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
 def _scores(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:

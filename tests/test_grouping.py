@@ -5,6 +5,7 @@ from dataclasses import replace
 from studies import study, template
 
 from rnnbench.campaign import Campaign
+from rnnbench.contests import Contest
 from rnnbench.grouping import MOST, next_group
 
 EIGHT = MOST["cpu"]
@@ -82,3 +83,12 @@ def test_a_member_whose_group_has_died_starts_alone():
     alone = {missing[0].member.key, missing[2].member.key}
     assert next_group(missing, (), 1, 2**30, alone) == missing[:1]
     assert next_group(missing[1:], (), 1, 2**30, alone) == [missing[1], missing[3]]
+
+
+def test_a_contest_among_networks_of_other_shapes_is_held_one_by_one():
+    contest = Contest((5,), 2, "x")
+    several = [replace(ask, member=replace(ask.member, contest=contest)) for ask in asks(trials=4)]
+    assert len(next_group(several, several, 1, 2**30)) == len(several)
+    wider = replace(several[1].member.architecture, hidden=6)
+    several[1] = replace(several[1], member=replace(several[1].member, architecture=wider))
+    assert next_group(several, several, 1, 2**30) == several[:1]

@@ -1,5 +1,7 @@
 """The dimensions that a search shares among architectures, and whose numbers they are."""
 
+from dataclasses import replace
+
 import pytest
 from studies import study
 
@@ -35,6 +37,8 @@ def space_of(tmp_path, space, training=""):
         ("dropout: {between: [0, 0.5]}", Between(0.0, 0.5)),
         ("clip_value: {choice: [1, 5]}", Choice((1.0, 5.0))),
         ("schedule: {choice: [constant, cosine]}", Choice(("constant", "cosine"))),
+        ("layers: {choice: [1, 3]}", Choice((1, 3))),
+        ("bidirectional: {choice: [true, false]}", Choice((True, False))),
     ],
 )
 def test_what_can_be_searched(tmp_path, space, expected):
@@ -51,7 +55,9 @@ def test_what_can_be_searched(tmp_path, space, expected):
         ("dropout: {between: [0, 1]}", "`dropout` is a number at least 0 and below 1, not 1"),
         ("clip_value: {choice: [0]}", "`clip_value` is a number above 0, not 0"),
         ("momentum: {choice: [0.5]}", "momentum belongs to sgd; the optimizer is adam"),
-        ("layers: {choice: [1, 2]}", "unknown dimension of the search `layers`"),
+        ("layers: {between: [1, 2]}", "`layers` takes a choice of whole numbers, 1 or more"),
+        ("bidirectional: {choice: [0, 1]}", "`bidirectional` takes a choice of true and false"),
+        ("hidden: {choice: [1, 2]}", "unknown dimension of the search `hidden`"),
     ],
 )
 def test_what_cannot(tmp_path, space, message):
@@ -123,6 +129,40 @@ def test_members_that_differ_in_more_than_values_do_not_share_a_group():
         base.member({}, "tuning", 0).shape
     }
     assert len({base.member({"dropout": rate}, "tuning", 0).shape for rate in (0.1, 0.2)}) == 1
+
+
+def of_two_networks():
+    """A study whose search chooses among four networks."""
+    own = {"init": Choice(("uniform", "orthogonal")), "forget_bias": Between(0.0, 5.0)}
+    base = study(shared={"layers": Choice((1, 2))}, own=own)
+    net = replace(base.template.architecture, structure={"init": "uniform"})
+    base = replace(base, template=replace(base.template, architecture=net))
+    others = [
+        replace(
+            base,
+            parameters=100 + layers,
+            template=replace(
+                base.template,
+                architecture=replace(
+                    net, layers=layers, structure={"init": init}, hidden=9 - layers
+                ),
+            ),
+        )
+        for layers, init in ((2, "uniform"), (1, "orthogonal"), (2, "orthogonal"))
+    ]
+    return replace(base, variants=tuple(others))
+
+
+def test_a_choice_among_networks_is_matched_and_counted_as_what_it_is():
+    one = of_two_networks()
+    values = {"layers": 2, "init": "orthogonal", "forget_bias": 2}
+    chosen = one.member(values, "tuning", 0)
+    net = chosen.architecture
+    assert (net.layers, net.structure, net.hidden) == (2, {"init": "orthogonal"}, 7)
+    assert net.numeric == {"forget_bias": 2.0}
+    assert one.built(chosen).parameters == 102
+    assert one.built(one.member({}, "tuning", 0)) is one
+    assert one.defaults == {"layers": 1, "init": "uniform", "forget_bias": 1.0}
 
 
 def test_all_names_are_known():

@@ -1,15 +1,21 @@
 from dataclasses import asdict, replace
 
 import pytest
+import torch
 
 from rnnbench.contracts import Noise, Task
-from rnnbench.errors import InputError, PluginError, SuiteError
+from rnnbench.datafiles import DataFiles
+from rnnbench.errors import DataError, InputError, PluginError, SuiteError
 from rnnbench.member import Seed
+from rnnbench.nn import build
 from rnnbench.nn.sizes import flops, sizes
 from rnnbench.options import Between, Choice, LogBetween, Option
 from rnnbench.plan import Plan, plan
 from rnnbench.registry import load_registry
 from rnnbench.suite import read_suite
+from rnnbench.tasks import Tasks
+from rnnbench_cells.rnn import RNN
+from rnnbench_tasks.adding import AddingUniform
 
 TEXT = """\
 suite: x
@@ -186,13 +192,18 @@ def test_an_architecture_may_add_all_dimensions_of_its_cell_or_those_it_names(pl
         (
             "lstm: {cell: lstm}",
             "lstm: {cell: lstm, search: {forget_bais: {between: [0, 5]}}}",
-            "x.yaml:5:31: unknown numeric option of cell `lstm` `forget_bais`; did you mean",
+            "x.yaml:5:31: unknown option of cell `lstm` `forget_bais`; did you mean",
         ),
         (
             "tanh: {cell: rnn}",
-            "tanh: {cell: rnn, search: {nonlinearity: {choice: [tanh, relu]}}}",
-            "x.yaml:4:30: option `nonlinearity` of cell `rnn` shapes its equations and cannot be "
-            "searched; write one architecture for each value",
+            "tanh: {cell: rnn, search: {nonlinearity: {between: [0, 1]}}}",
+            "x.yaml:4:30: option `nonlinearity` of cell `rnn` shapes its equations: list values in "
+            "a `choice`",
+        ),
+        (
+            "tanh: {cell: rnn}",
+            "tanh: {cell: rnn, search: {nonlinearity: {choice: [tanh, sine]}}}",
+            "x.yaml:4:44: option `nonlinearity` takes one of tanh, relu, identity, not 'sine'",
         ),
         (
             "tanh: {cell: rnn}",
@@ -476,3 +487,131 @@ def test_a_task_that_cannot_be_scored_or_built_is_refused(tmp_path, registry, ch
     path.write_text(TEXT)
     with pytest.raises(SuiteError, match=rf"x\.yaml:10:\d+: .*{message}"):
         plan(read_suite(path), faked(registry, **changes))
+
+
+RATES = "    learning_rate: {log: [1.0e-4, 3.0e-2]}\n"
+LAYERS = (RATES, RATES + "    layers: {choice: [1, 2]}\n")
+
+
+def test_each_network_that_may_be_chosen_is_matched_and_counted(planned):
+    study = only(
+        planned(
+            LAYERS,
+            (
+                "tanh: {cell: rnn}",
+                "tanh: {cell: rnn, search: {nonlinearity: {choice: [tanh, relu]}}}",
+            ),
+        ),
+        "tanh",
+    )
+    every = [study, *study.variants]
+    networks = {
+        (one.template.architecture.layers, one.template.architecture.structure["nonlinearity"])
+        for one in every
+    }
+    assert networks == {(1, "tanh"), (1, "relu"), (2, "tanh"), (2, "relu")}
+    for one in every:
+        net = one.template.architecture
+        assert abs(one.parameters - 1000) <= 50
+        counted = sum(
+            weight.numel()
+            for weight in build(
+                RNN(**net.structure),
+                AddingUniform(length=10),
+                hidden=net.hidden,
+                layers=net.layers,
+                backend="loop",
+                generator=torch.Generator(),
+            ).parameters()
+        )
+        assert counted == one.parameters
+        chosen = {"layers": net.layers, "nonlinearity": net.structure["nonlinearity"]}
+        member = study.member(chosen, "tuning", 0)
+        assert study.built(member) is one
+    assert study.defaults == {"learning_rate": 0.003, "layers": 1, "nonlinearity": "tanh"}
+
+
+def test_an_architecture_that_fixes_its_layers_still_searches_them(planned):
+    study = only(planned(LAYERS), "bilstm")
+    assert study.template.architecture.layers == 2
+    assert [one.template.architecture.layers for one in study.variants] == [1]
+
+
+def test_a_direction_that_does_not_apply_is_refused_where_it_is_searched(refusal):
+    both = (RATES, RATES + "    bidirectional: {choice: [false, true]}\n")
+    assert refusal(both).startswith(
+        "x.yaml:16:5: not every choice applies to `copy_memory(length=5)`: tanh is bidirectional"
+    )
+
+
+def test_layers_stand_beside_cells(planned):
+    made = planned(("tanh: {cell: rnn}", "tanh: {layer: bag_of_words, nonlinearity: tanh}"))
+    study = only(made, "tanh")
+    net = study.template.architecture
+    assert (net.kind, net.cell, net.structure) == (
+        "layer",
+        "bag_of_words",
+        {"nonlinearity": "tanh"},
+    )
+    assert (study.state_size, study.template.backend) == (0, "torch")
+    assert abs(study.mismatch) < 0.05
+    assert made.architectures["tanh"]["kind"] == "layer"
+
+
+def test_a_layer_is_skipped_where_it_does_not_apply(planned):
+    made = planned(("tanh: {cell: rnn}", "tanh: {layer: mlp}"))
+    assert only(made, "tanh").skipped == ""
+    assert only(made, "tanh", "copy_memory(length=5)").skipped == (
+        "mlp is for one-to-one and many-to-one, and copy_memory is many-to-many"
+    )
+
+
+def test_chunks_are_read_in_order(planned):
+    made = planned(("batch: 16", "batch: 16, chunk: 4"), ("copy_memory, length: 5", "copy_memory"))
+    assert only(made, "lstm").template.recipe.chunk == 4
+    # with one target each direction has chunks of its own
+    assert only(made, "bilstm").skipped == ""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ("{layer: bag}", "x.yaml:4:17: unknown layer `bag`"),
+        (
+            "{layer: mlp, cell: rnn}",
+            "x.yaml:4:9: an architecture has a `cell` or a `layer`, not both",
+        ),
+        ("{layers: 2}", "x.yaml:4:9: an architecture has a `cell` or a `layer`, not neither"),
+        ("{layer: mlp, window: 2}", "x.yaml:4:22: unknown key of an architecture with layer `mlp`"),
+        ("{layer: autoregressive, window: 0}", "x.yaml:4:41: option `window` is at least 1, not 0"),
+    ],
+)
+def test_a_layer_that_cannot_be_had_is_located(refusal, architecture, message):
+    assert message in refusal(("tanh: {cell: rnn}", f"tanh: {architecture}"))
+
+
+def test_the_content_of_data_files_is_part_of_a_setting(tmp_path, registry):
+    component = registry.task("copy_memory")
+    options = {**component.cls.options, "data": Option("", file=True)}
+    cls = type("Filed", (component.cls,), {"options": options})
+    filed = replace(registry, tasks={**registry.tasks, "copy_memory": replace(component, cls=cls)})
+    path = tmp_path / "x.yaml"
+    path.write_text(TEXT.replace("length: 5", "length: 5, data: words.txt"))
+
+    def made():
+        planned = plan(read_suite(path), filed, files=DataFiles((tmp_path / "data",)))
+        return only(planned, "lstm", "copy_memory(data=words.txt, length=5)").template
+
+    with pytest.raises(SuiteError, match=r"x\.yaml:10:42: no data file `words\.txt`: looked in"):
+        made()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "words.txt").write_text("one")
+    before = made()
+    assert before.setting.options["data"] == "words.txt"
+    assert len(before.setting.files["data"]) == 64
+    task = Tasks(filed, DataFiles((tmp_path / "data",))).of(before.setting)
+    assert task.data == str(tmp_path / "data" / "words.txt")
+    (tmp_path / "data" / "words.txt").write_text("two")
+    assert made().key != before.key
+    with pytest.raises(DataError, match="has changed since the run was planned"):
+        Tasks(filed, DataFiles((tmp_path / "data",))).of(before.setting)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rnnbench.errors import UnknownNameError
-from rnnbench.hyperparameters import COUNTS, LIMITS, SHARED, WORDS
+from rnnbench.hyperparameters import COUNTS, FLAGS, LIMITS, SHARED, WORDS
 from rnnbench.options import Between, Choice, LogBetween, Space
 from rnnbench.suite.values import fault, shown
 
@@ -73,6 +73,10 @@ def _trained(name: str, space: Space) -> Space:
     if name in WORDS:
         if not isinstance(space, Choice) or set(space.values) - set(WORDS[name]):
             raise fault(f"`{name}` takes a choice of {', '.join(WORDS[name])}", name)
+        return space
+    if name in FLAGS:
+        if not isinstance(space, Choice) or any(type(v) is not bool for v in space.values):
+            raise fault(f"`{name}` takes a choice of true and false", name)
         return space
     if name in COUNTS:
         if not isinstance(space, Choice) or any(type(v) is not int or v < 1 for v in space.values):
