@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
+import torch
 from torch import Generator, Tensor
 
 from rnnbench.direction import Direction
@@ -282,6 +283,26 @@ class Batch:
             None if self.lengths is None else self.lengths[rows],
             None if self.mask is None else self.mask.index_select(1, rows),
         )
+
+    def draw(self, size: int, generator: Generator, pattern: Pattern) -> Batch:
+        """Draw `size` sequences on the generator's device: different ones, unless there are fewer.
+
+        A batch of all training sequences in memory gives training batches.
+        """
+        count, device = len(self), generator.device
+        if size > count:
+            rows = torch.randint(count, (size,), generator=generator, device=device)
+        else:
+            rows = torch.randperm(count, generator=generator, device=device)[:size]
+        return self.choose(rows.to(self.inputs.device), pattern).to(device)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on a device."""
+        parts = (self.inputs, self.targets, self.lengths, self.mask)
+        inputs, targets, lengths, mask = (
+            None if part is None else part.to(device) for part in parts
+        )
+        return Batch(inputs, targets, lengths, mask)  # type: ignore[arg-type]  # the first two are
 
 
 @dataclass(frozen=True)

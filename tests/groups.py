@@ -8,7 +8,6 @@ from torch import Generator, Tensor
 
 from rnnbench.contracts import Anchors, Batch, Classes, Reals, Task, Tokens
 from rnnbench.group.building import network_of
-from rnnbench.group.data import moved
 from rnnbench.group.group import Group
 from rnnbench.group.steps import Programs
 from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
@@ -111,9 +110,8 @@ def group(
 def batches(task: Task, members: Sequence[Member], update: int) -> list[Batch]:
     """A batch for each member, of its own."""
     return [
-        moved(
-            task.batch(one.recipe.batch, Generator().manual_seed(one.batch_seeds().of(update))),
-            one.device,
+        task.batch(one.recipe.batch, Generator().manual_seed(one.batch_seeds().of(update))).to(
+            one.device
         )
         for one in members
     ]

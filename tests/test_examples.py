@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from rnnbench.contracts import Batch
 from rnnbench.examples import deal, pad
 
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -43,3 +44,35 @@ def test_vectors_are_padded_with_zeros_of_their_type():
     assert padded.shape == (4, 2, 3)
     assert padded.dtype == torch.float32
     assert padded.sum() == 9
+
+
+def in_memory(count, pattern="many-to-one"):
+    every_step = pattern == "many-to-many"
+    numbers = torch.arange(count).expand(3, count)
+    return Batch(
+        numbers.unsqueeze(-1).float(),
+        numbers if every_step else numbers[0],
+        torch.arange(count) + 1,
+        numbers % 2 == 0 if every_step else None,
+    )
+
+
+@pytest.mark.parametrize("pattern", ["many-to-one", "many-to-many"])
+def test_sequences_are_chosen_with_all_that_belongs_to_them(pattern):
+    chosen = in_memory(5, pattern).choose(torch.tensor([3, 0]), pattern)
+    assert chosen.inputs[..., 0].tolist() == [[3, 0]] * 3
+    assert chosen.lengths.tolist() == [4, 1]
+    if pattern == "many-to-many":
+        assert chosen.targets.tolist() == [[3, 0]] * 3
+        assert chosen.mask.tolist() == [[False, True]] * 3
+    else:
+        assert chosen.targets.tolist() == [3, 0]
+
+
+def test_different_sequences_are_drawn_while_there_are_enough():
+    generator = torch.Generator().manual_seed(0)
+    drawn = in_memory(6).draw(6, generator, "many-to-one")
+    assert sorted(drawn.targets.tolist()) == list(range(6))
+    again = in_memory(6).draw(6, torch.Generator().manual_seed(0), "many-to-one")
+    assert torch.equal(drawn.targets, again.targets)
+    assert len(in_memory(2).draw(5, generator, "many-to-one")) == 5

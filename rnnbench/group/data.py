@@ -34,7 +34,7 @@ class Data:
             if seed not in self._made:
                 generator = Generator().manual_seed(seed)
                 batch = self._task.batch(member.recipe.batch, generator)
-                self._made[seed] = moved(batch, self._device)
+                self._made[seed] = batch.to(self._device)
         return [cut.of(self._made[seed], update) for seed in seeds]
 
     def held_out(self, member: Member, split: Split) -> Batch:
@@ -44,16 +44,4 @@ class Data:
             SealedError: test data for a member that tunes: it has no seed for it.
         """
         generator = Generator().manual_seed(member.held_out_seed(split))
-        return moved(self._task.held_out(split, generator), self._device)
-
-
-def moved(batch: Batch, device: str) -> Batch:
-    """Return a batch on a device."""
-    if device == "cpu":
-        return batch
-    return Batch(
-        batch.inputs.to(device),
-        batch.targets.to(device),
-        None if batch.lengths is None else batch.lengths.to(device),
-        None if batch.mask is None else batch.mask.to(device),
-    )
+        return self._task.held_out(split, generator).to(self._device)

@@ -15,7 +15,6 @@ from torch import Generator
 from rnnbench.contracts import Batch, Cell, Layer, Task
 from rnnbench.group.building import network_of
 from rnnbench.group.chunks import chunks
-from rnnbench.group.data import moved
 from rnnbench.group.group import Group
 from rnnbench.group.steps import Programs
 from rnnbench.member import Member, Way
@@ -59,7 +58,7 @@ class Ways:
         setting = replace(member.setting, options={})
         try:
             batches = [
-                moved(task.batch(member.recipe.batch, Generator().manual_seed(seed)), member.device)
+                task.batch(member.recipe.batch, Generator().manual_seed(seed)).to(member.device)
                 for seed in (0, 1, 0)
             ]
         except Exception as error:  # noqa: BLE001  a task's own code
