@@ -64,7 +64,8 @@ class Noise:
               normal   standard deviation `strength`; their mean is 0
     width     numbers a sequence and step
     strength  the numeric option that sets it; no gradient reaches it through the noise
-    once      one draw for all steps of a sequence (Gal & Ghahramani 2016), not one a step
+    once      one draw for all steps of a sequence (Gal & Ghahramani 2016), not one a step; where
+              sequences are trained in chunks, for all steps of a chunk
     """
 
     kind: Literal["mask", "dropout", "normal"]
@@ -353,7 +354,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def sequence_length(self) -> int:
-        """The number of time steps; the largest, where lengths vary."""
+        """The number of time steps of a training batch, in which shorter sequences are padded."""
 
     @property
     @abstractmethod
@@ -433,7 +434,7 @@ class Metric(ABC):
     def measure(self, predictions: Tensor, targets: Tensor, mask: Tensor | None) -> float:
         """Score a whole held-out set.
 
-        predictions  [batch, width] or [time, batch, width]: logits for classes, else values
+        predictions  [batch, width] or [time, batch, width]: logits of classes or labels, or values
         targets      [batch], [batch, width], [time, batch] or [time, batch, width]
         mask         [time, batch] bool, the steps that count; None: all of them
         """

@@ -47,8 +47,11 @@ class DataFiles:
             return self._fetched(name)
         places = [folder / name for folder in self.folders]
         for path in places:
-            if path.exists():
-                return path.absolute()
+            try:
+                if path.exists():
+                    return path.absolute()
+            except OSError as error:
+                raise DataError(f"`{name}` cannot be looked for: {error.strerror}") from None
         looked = " and ".join(str(path.parent) for path in dict.fromkeys(places)) or "no folder"
         raise DataError(
             f"no data file `{name}`: looked in {looked}; "
@@ -79,7 +82,7 @@ class DataFiles:
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file, or of a folder's files with their names."""
-    if path.is_file():
+    if not path.is_dir():
         return _sha256(path)
     whole = hashlib.sha256()
     for one in _files(path):
@@ -94,6 +97,8 @@ def _files(folder: Path) -> Iterator[Path]:
 def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
+            if not path.is_file():
+                raise DataError(f"{path}: neither a file nor a folder")
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None

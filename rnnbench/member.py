@@ -67,6 +67,11 @@ class Setting:
     options: Mapping[str, Value]
     files: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def content(self) -> dict[str, Value]:
+        """The options with the hashes of data files for their names, wherever they lie."""
+        return {**self.options, **self.files}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -122,7 +127,9 @@ class Member:
     @cached_property
     def key(self) -> str:
         """Name the member by what decides its result."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        parts = asdict(self)
+        parts["setting"] = {**parts["setting"], "options": self.setting.content}
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     @cached_property
@@ -181,12 +188,11 @@ class Member:
         """
         if split == "test" and self.seed.role != "evaluation":
             raise SealedError("test data is sealed: this member tunes, it does not evaluate")
-        return seed_of("held out", self.setting.task, dict(self.setting.options), split)
+        return seed_of("held out", self.setting.task, self.setting.content, split)
 
     def _data_names(self) -> tuple[object, ...]:
         seed = self.seed
-        options = dict(self.setting.options)
-        return (self.setting.task, options, seed.role, seed.replicate, seed.index)
+        return (self.setting.task, self.setting.content, seed.role, seed.replicate, seed.index)
 
     def _architecture_names(self) -> list[object]:
         net = self.architecture

@@ -107,7 +107,7 @@ class Progression:
         stop = min(start + study.search.generation, study.budget.trials)
         setting = study.template.setting
         net = study.template.architecture
-        place = [setting.task, dict(setting.options), study.replicate]
+        place = [setting.task, setting.content, study.replicate]
         own = [net.cell, dict(net.structure), net.layers, net.bidirectional]
         names = {"setting": place, "study": place + own}
         return propose(

@@ -9,6 +9,7 @@ from pathlib import Path
 from rnnbench.errors import DataError
 
 _GZIP = b"\x1f\x8b"
+_UTF8 = ("utf-8", "utf8", "utf_8")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -41,11 +42,11 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     """
     content = read_bytes(path)
     try:
-        text = content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+        text = content.decode("utf-8-sig" if encoding.lower() in _UTF8 else encoding)
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}:{line}: byte {content[error.start]:#04x} is not {encoding}; "
+            f"{path}:{line}: byte {error.object[error.start]:#04x} is not {encoding}; "
             "set `encoding` to what the file is in, such as cp949 or latin-1"
         ) from None
     except LookupError:

@@ -171,6 +171,14 @@ def _unknown(suite: Suite, at: Place, kind: str, name: str, known: Iterable[str]
 def _own_space(suite: Suite, entry: ArchitectureEntry, unit: Cell | Layer) -> dict[str, Space]:
     """Return the dimensions an architecture adds: all that are declared, or those named."""
     numeric = {name: option for name, option in unit.options.items() if option.numeric}
+    searched = entry.own if isinstance(entry.own, Mapping) else numeric if entry.own else {}
+    for name in searched:
+        if name in suite.search.space:
+            raise suite.error(
+                (*entry.at, "search"),
+                f"`{name}` is a dimension of the whole search and an option of `{entry.cell}` too; "
+                "it can be searched as one of the two",
+            )
     if isinstance(entry.own, bool):
         declared = {name: option.search for name, option in numeric.items()} if entry.own else {}
         offered = {name: space for name, space in declared.items() if space is not None}

@@ -35,7 +35,13 @@ class Vocabulary:
 
     @classmethod
     def of(cls, sequences: Iterable[Sequence[str]], most: int | None = None) -> Vocabulary:
-        """Return the symbols of the training part, the most frequent first; `most` with unknown."""
+        """Return the symbols of the training part, the most frequent first; `most` with unknown.
+
+        Raises:
+            ValueError: `most` leaves no place for the unknown symbol.
+        """
+        if most is not None and most < 1:
+            raise ValueError(f"a vocabulary has 1 symbol at least, not {most}")
         counts = Counter(symbol for sequence in sequences for symbol in sequence)
         ordered = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
         kept = [symbol for symbol in ordered if symbol != UNKNOWN]

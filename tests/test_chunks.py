@@ -8,12 +8,14 @@ from groups import Follow, Guess, batches, group, member, same, trained
 from torch import Generator
 
 from rnnbench.contracts import Batch, Tensors
+from rnnbench.errors import PluginError
 from rnnbench.group.building import network_of
 from rnnbench.group.chunks import Chunks, chunks
 from rnnbench.group.data import Data
 from rnnbench.nn.loss import loss
 from rnnbench_cells.gru import GRU
 from rnnbench_cells.lstm import LSTM
+from rnnbench_layers.bag_of_words import BagOfWords
 
 BACKENDS = ("kernel", "torch", "loop")
 
@@ -38,14 +40,14 @@ def test_chunks_follow_each_other_and_then_comes_the_next_batch():
 
 def test_a_chunk_that_covers_the_sequence_leaves_batches_whole():
     batch = Follow().batch(4, Generator().manual_seed(0))
-    for recipe in (member(LSTM, Follow()).recipe, member(LSTM, Follow(), chunk=9).recipe):
-        cut = chunks(recipe, Follow())
+    for one in (member(LSTM, Follow()), member(LSTM, Follow(), chunk=9)):
+        cut = chunks(one, Follow())
         assert cut.count == 1
         assert cut.of(batch, 5) is batch
 
 
 def test_one_target_needs_the_whole_sequence_in_one_update():
-    assert chunks(member(LSTM, Guess(), chunk=2).recipe, Guess()).count == 1
+    assert chunks(member(LSTM, Guess(), chunk=2), Guess()).count == 1
 
 
 def test_members_draw_a_batch_once_for_all_of_its_chunks():
@@ -68,7 +70,7 @@ def test_the_next_chunk_begins_where_the_last_one_ended(cell, backend):
     task = Follow(width=3)
     one = member(cell, task, backend=backend, way="in turn", chunk=2, learning_rate=0.0, layers=2)
     whole = batches(task, [one], 1)[0]
-    training, cut = group(cell, task, [one]), chunks(one.recipe, task)
+    training, cut = group(cell, task, [one]), chunks(one, task)
     losses = [
         training.update(update, [cut.of(whole, update)]).item()
         for update in range(1, cut.count + 1)
@@ -90,7 +92,7 @@ def test_no_gradient_passes_from_a_chunk_to_the_one_before(way):
     task = Follow(width=3)
     one = member(LSTM, task, way=way, chunk=2, optimizer="sgd", momentum=0.0, clip=None)
     whole = batches(task, [one], 1)[0]
-    cut = chunks(one.recipe, task)
+    cut = chunks(one, task)
     training = group(LSTM, task, [one])
     network = network_of(one, LSTM, task)
     recurrence = network.stack.forwards[0]
@@ -160,6 +162,52 @@ def by_hand(run, chunk):
     return each
 
 
+@pytest.mark.parametrize("way", ["together", "in turn"])
+@pytest.mark.parametrize("unit", [LSTM, BagOfWords], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("hidden", ["lengths", "mask"])
+def test_a_chunk_in_which_nothing_counts_costs_nothing(way, unit, hidden):
+    task = Follow(width=3)
+    kind = {"kind": "layer", "backend": "torch"} if unit is BagOfWords else {}
+    one = member(unit, task, way=way, chunk=2, optimizer="sgd", momentum=0.0, **kind)
+    whole = batches(task, [one], 1)[0]
+    if hidden == "lengths":
+        whole = Batch(whole.inputs, whole.targets, torch.full((32,), 2))
+    else:
+        mask = torch.zeros_like(whole.targets, dtype=torch.bool)
+        mask[:2] = True
+        whole = Batch(whole.inputs, whole.targets, None, mask)
+    cut, training = chunks(one, task), group(unit, task, [one])
+    losses = []
+    for update in (1, 2, 3):
+        before = training.row(0).clone()
+        losses.append(training.update(update, [cut.of(whole, update)]).item())
+    assert losses[0] > 0
+    assert losses[1:] == [0, 0]
+    assert training.failed() == [0]
+    assert torch.equal(training.row(0), before)
+
+
+def test_a_layer_sees_what_stands_before_the_chunk():
+    task = Follow(width=3)
+    one = member(BagOfWords, task, chunk=2, kind="layer", backend="torch", learning_rate=0.0)
+    whole, cut = batches(task, [one], 1)[0], chunks(one, task)
+    network = network_of(one, BagOfWords, task)
+    predictions = network(whole)
+    training = group(BagOfWords, task, [one])
+    for update in (1, 2, 3):
+        start = (update - 1) * 2
+        measured = training.update(update, [cut.of(whole, update)]).item()
+        part = Chunks(5, 2).of(whole, update)
+        expected = loss(predictions[start : start + 2], part, task).item()
+        assert measured == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_task_that_draws_other_lengths_than_it_says_is_told():
+    batch = Follow().batch(4, Generator().manual_seed(0))
+    with pytest.raises(PluginError, match="has 5 steps and the task's sequence_length is 7"):
+        Chunks(7, 2).of(batch, 1)
+
+
 def test_validation_carries_the_state_through_the_whole_sequence():
     task = Follow(width=3)
     batch = task.batch(8, Generator().manual_seed(0))
@@ -172,7 +220,7 @@ def test_validation_carries_the_state_through_the_whole_sequence():
 def test_members_leave_the_same_bits_alone_and_together_chunk_by_chunk():
     task = Follow(width=4)
     members = [member(LSTM, task, index=index, chunk=2) for index in range(3)]
-    cut = chunks(members[0].recipe, task)
+    cut = chunks(members[0], task)
 
     def left(some):
         training = group(LSTM, task, some)

@@ -5,6 +5,7 @@ import pickle
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +109,13 @@ def test_an_address_without_a_hash_is_refused(name):
 def test_what_workers_get_can_be_sent(tmp_path):
     files = DataFiles((tmp_path,))
     assert pickle.loads(pickle.dumps(files)) == files
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_refused():
+    with pytest.raises(DataError, match="/dev/null: neither a file nor a folder"):
+        digest(DataFiles((Path("/dev"),)).find("null"))
+
+
+def test_a_name_that_no_file_system_takes_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no data file|cannot be looked for"):
+        DataFiles((tmp_path,)).find("x" * 300)

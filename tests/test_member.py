@@ -96,7 +96,8 @@ def test_the_key_stays_what_it_was():
 
 
 def test_training_data_depends_on_setting_and_seed_alone():
-    of_data = {"setting.task", "setting.options", "seed.role", "seed.replicate", "seed.index"}
+    of_setting = {"setting.task", "setting.options", "setting.files"}
+    of_data = {*of_setting, "seed.role", "seed.replicate", "seed.index"}
     assert differ(lambda member: member.batch_seeds().of(1)) == of_data
 
 
@@ -104,6 +105,7 @@ def test_initial_weights_and_dropout_also_depend_on_the_architecture_but_not_on_
     expected = {
         "setting.task",
         "setting.options",
+        "setting.files",
         "seed.role",
         "seed.replicate",
         "seed.index",
@@ -123,6 +125,7 @@ def test_held_out_data_is_fixed_for_a_setting():
     assert differ(lambda member: member.held_out_seed("valid")) == {
         "setting.task",
         "setting.options",
+        "setting.files",
     }
 
 
@@ -149,3 +152,15 @@ def test_tuning_and_evaluation_never_share_a_seed(index):
     )
     assert tuning.weights_seed != evaluation.weights_seed
     assert tuning.batch_seeds().of(1) != evaluation.batch_seeds().of(1)
+
+
+def test_a_data_file_is_told_by_its_content_wherever_it_lies():
+    named = [
+        replace(MEMBER, setting=replace(MEMBER.setting, options=options, files={"data": "0123"}))
+        for options in ({"data": "a.txt"}, {"data": "/home/me/a.txt"})
+    ]
+    assert named[0].key == named[1].key
+    assert named[0].batch_seeds().of(1) == named[1].batch_seeds().of(1)
+    other = replace(named[0], setting=replace(named[0].setting, files={"data": "4567"}))
+    assert other.key != named[0].key
+    assert other.held_out_seed("valid") != named[0].held_out_seed("valid")

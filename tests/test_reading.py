@@ -57,3 +57,10 @@ def test_an_encoding_that_nobody_knows_is_named(tmp_path):
     file.write_bytes(b"a")
     with pytest.raises(DataError, match="no encoding is called `utf-9`"):
         read_text(file, "utf-9")
+
+
+def test_a_byte_is_named_as_it_stands_in_the_file_behind_a_mark_too(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"\xef\xbb\xbfa\n\xff")
+    with pytest.raises(DataError, match=":2: byte 0xff is not utf-8"):
+        read_text(file)

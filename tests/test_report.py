@@ -303,7 +303,7 @@ SAMPLES = [
 
 def test_samples_are_shown_from_early_to_late_as_they_were_drawn(tmp_path):
     page, markdown = report(tmp_path, samples=SAMPLES)
-    shown = [words for words in page.words if words.startswith("text ")]
+    shown = [words.strip() for words in page.words if words.strip().startswith("text ")]
     assert shown == ["text 100 <b>&``` |", "text 400 <b>&``` |", "text 1600 <b>&``` |"]
     assert "after 1,600 updates" in page.text
     assert "````text\ntext 1600 <b>&``` |\n````" in markdown

@@ -39,3 +39,9 @@ def test_ties_are_broken_by_the_symbol_so_that_order_does_not_matter():
 
 def test_the_unknown_symbol_of_a_text_is_the_unknown_symbol():
     assert Vocabulary.of([[UNKNOWN, "a"]]).symbols == (UNKNOWN, "a")
+
+
+def test_a_vocabulary_has_a_place_for_the_unknown():
+    assert Vocabulary.of(["ab"], most=1).symbols == (UNKNOWN,)
+    with pytest.raises(ValueError, match="1 symbol at least, not 0"):
+        Vocabulary.of(["ab"], most=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,7 +20,10 @@ def floors(manifest: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
 
 
 def beaten(manifest: Mapping[str, Any], entries: Iterable[Entry]) -> list[str]:
-    """Say for each setting with naive predictors who beats the best one with a whole interval."""
+    """Say for each setting with naive predictors who beats the best one with a whole interval.
+
+    Whoever has failed runs does not: its interval is one over survivors.
+    """
     each = list(entries)
     found = []
     for setting, described in manifest["settings"].items():
@@ -28,12 +32,17 @@ def beaten(manifest: Mapping[str, Any], entries: Iterable[Entry]) -> list[str]:
             continue
         larger = described["direction"] == "max"
         name, floor = (max if larger else min)(values.items(), key=lambda item: item[1])
+        here = [entry for entry in each if entry.setting == setting]
         better = [
             entry.architecture
-            for entry in each
-            if entry.setting == setting
+            for entry in here
+            if not entry.failed
             and (entry.score.low > floor if larger else entry.score.high < floor)
         ]
-        who = f"{listed(better)} with the whole 95 % interval" if better else "nobody surely"
+        who = "nobody with the whole 95 % interval"
+        if better:
+            who = f"{listed(better)} with the whole 95 % interval"
+        elif all(math.isnan(entry.score.low) for entry in here):
+            who = "too few runs to say"
         found.append(f"{setting}: better than the best naive predictor ({name}): {who}.")
     return found

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from rnnbench.contracts import ONE_TARGET, Batch, Task
-from rnnbench.member import Recipe
+from rnnbench.errors import PluginError
+from rnnbench.member import Member
 
 
 @dataclass(frozen=True)
 class Chunks:
     """Cuts sequences of so many steps; with one chunk each update sees a whole batch.
 
-    The state goes on from chunk to chunk, and the gradient does not (Williams & Peng 1990).
+    The state goes on from chunk to chunk, and the gradient does not (Williams & Peng 1990). What
+    carries no state is given all steps up to the end of the chunk, of which those of the chunk
+    count (`stateless`).
     """
 
     steps: int
     chunk: int
+    stateless: bool = False
 
     @property
     def count(self) -> int:
@@ -36,7 +42,15 @@ class Chunks:
         if self.count == 1:
             return batch
         start = (update - 1) % self.count * self.chunk
-        now = slice(start, start + self.chunk)
+        stop = min(start + self.chunk, self.steps)
+        if len(batch.inputs) != self.steps:
+            raise PluginError(
+                f"a training batch has {len(batch.inputs)} steps and the task's sequence_length is "
+                f"{self.steps}; chunks need them to be the same"
+            )
+        if self.stateless:
+            return self._prefix(batch, start, stop)
+        now = slice(start, stop)
         inputs = batch.inputs[now]
         return Batch(
             inputs,
@@ -45,13 +59,25 @@ class Chunks:
             None if batch.mask is None else batch.mask[now],
         )
 
+    def _prefix(self, batch: Batch, start: int, stop: int) -> Batch:
+        """Return all steps up to the end of a chunk; only those from its start on count."""
+        inputs = batch.inputs[:stop]
+        steps = torch.arange(stop, device=inputs.device).unsqueeze(-1)
+        counts = (steps >= start).expand(stop, len(batch))
+        return Batch(
+            inputs,
+            batch.targets[:stop],
+            None if batch.lengths is None else batch.lengths.clamp(max=stop),
+            counts if batch.mask is None else batch.mask[:stop] & counts,
+        )
 
-def chunks(recipe: Recipe, task: Task) -> Chunks:
-    """Return how a task's sequences are cut; where the target is one, an update needs them whole.
+
+def chunks(member: Member, task: Task) -> Chunks:
+    """Return how a member's sequences are cut; where the target is one, an update needs them whole.
 
     There the gradient is cut inside of the network, and the one target reaches the last chunk.
     """
-    steps = task.sequence_length
-    if recipe.chunk is None or task.pattern in ONE_TARGET:
+    steps, chunk = task.sequence_length, member.recipe.chunk
+    if chunk is None or task.pattern in ONE_TARGET:
         return Chunks(steps, steps)
-    return Chunks(steps, min(recipe.chunk, steps))
+    return Chunks(steps, min(chunk, steps), stateless=member.architecture.kind == "layer")

@@ -25,7 +25,7 @@ class Data:
         for member in members:
             if member.key not in self._seeds:
                 self._seeds[member.key] = member.batch_seeds()
-        cut = chunks(members[0].recipe, self._task)
+        cut = chunks(members[0], self._task)
         if cut.begins(update):
             self._made = {}
         number = cut.batch(update)

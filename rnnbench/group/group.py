@@ -53,7 +53,7 @@ class Group:
         self._values: Tensor | None = None
         if any(recipe.clip_value is not None for recipe in recipes):
             self._values = _limits([recipe.clip_value for recipe in recipes], device)
-        self._chunks = chunks(first.recipe, task)
+        self._chunks = chunks(first, task)
         self._carried: Mapping[str, Tensor] = {}
         self._optimizer = OPTIMIZERS[first.recipe.optimizer](self._data, numbers)
         self._failed = torch.zeros(len(places), dtype=torch.int64, device=device)

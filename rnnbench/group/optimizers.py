@@ -105,13 +105,16 @@ OPTIMIZERS: Mapping[str, type[Optimizer]] = {
 
 
 def clip(gradient: Tensor, limits: Tensor, values: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Cut each number to its row's limit, then scale each row down to its own; return the norms.
+    """Cut each number to its row's limit, then scale each row down to its own.
+
+    Returns the gradient and its norms before either.
 
     limits  of the norms, as `clip_grad_norm_` has them, [members]; infinity: never
     values  of each number, as `clip_grad_value_` has them, [members]; None: never
     """
+    norms = before = torch.linalg.vector_norm(gradient, dim=1)
     if values is not None:
         gradient = gradient.clamp(-values.unsqueeze(-1), values.unsqueeze(-1))
-    norms = torch.linalg.vector_norm(gradient, dim=1)
+        norms = torch.linalg.vector_norm(gradient, dim=1)
     scale = (limits / (norms + 1e-6)).clamp_(max=1)
-    return gradient * scale.unsqueeze(-1), norms
+    return gradient * scale.unsqueeze(-1), before

@@ -186,7 +186,7 @@ class Programs:
         step = self._steps.pop(shape, None)
         if step is None:
             rows = Rows(network)
-            carries = chunks(member.recipe, task).count > 1
+            carries = chunks(member, task).count > 1
             kind = Together if member.way == "together" else InTurn
             step = kind(network, task, rows, carries)
         self._steps[shape] = step

@@ -106,7 +106,7 @@ def _tried(member: Member, unit: type[Cell] | type[Layer], task: Task, batches: 
         _group([replace(one, way=way) for one in members], unit, task)
         for way in ("together", "in turn")
     )
-    cut = chunks(member.recipe, task)
+    cut = chunks(member, task)
     for update in (1, 2):
         parts = [cut.of(batch, update) for batch in batches]
         losses = together.update(update, parts)

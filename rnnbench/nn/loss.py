@@ -31,7 +31,8 @@ def loss(predictions: Tensor, batch: Batch, task: Task) -> Tensor:
         return costs.mean()
     if task.loss_over_steps == "sum":
         return costs.sum(0).mean()
-    return costs.mean() if mask is None else costs.sum() / mask.sum()
+    # of a chunk in which nothing counts the loss is zero
+    return costs.mean() if mask is None else costs.sum() / mask.sum().clamp(min=1)
 
 
 def valid_mask(batch: Batch, task: Task) -> Tensor | None:
@@ -64,6 +65,7 @@ def _costs(predictions: Tensor, targets: Tensor, mask: Tensor | None, task: Task
         return costs if mask is None else torch.where(mask, costs, 0)
     if isinstance(task.targets, Labels):
         # what is hidden costs ln 2 a label, and then nothing: NaN must not reach the derivative
+        targets = targets.to(predictions.dtype)
         if mask is not None:
             targets = torch.where(mask.unsqueeze(-1), targets, 0)
         costs = binary_cross_entropy_with_logits(predictions, targets, reduction="none").sum(-1)

@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from rnnbench.contracts import Layer, Tensors
 from rnnbench.errors import PluginError
-from rnnbench.recurrence import reverse
+from rnnbench.recurrence import reverse, within
 
 
 class Mapped(nn.Module):
@@ -52,8 +52,9 @@ class Mapped(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensors]:
         """Map x [time, batch, inputs]; return outputs and the last valid ones [batch, width].
 
-        What stands in the padding is zeros for the layer. Backward, each sequence is read from its
-        own last step to its first, and the last output is that of the first step.
+        Of a sequence without steps these are zeros. What stands in the padding is zeros for the
+        layer. Backward, each sequence is read from its own last step to its first, and the last
+        output is that of the first step.
 
         Raises:
             PluginError: the layer returns another shape.
@@ -63,8 +64,7 @@ class Mapped(nn.Module):
             | {name: getattr(self, f"option_{name}") for name in self._options}
         )
         if lengths is not None:
-            steps = torch.arange(len(x), device=x.device).unsqueeze(-1)
-            x = x.masked_fill((steps >= lengths).unsqueeze(-1), 0)
+            x = x.masked_fill(~within(lengths, len(x)).unsqueeze(-1), 0)
         outputs = self.layer.forward(reverse(x, lengths) if self.backward else x, lengths, w)
         expected = (*x.shape[:2], self.width)
         if outputs.shape != expected:
@@ -74,8 +74,8 @@ class Mapped(nn.Module):
         if lengths is None:
             last = outputs[-1]
         else:
-            place = (lengths - 1).view(1, -1, 1).expand(1, -1, self.width)
-            last = outputs.gather(0, place)[0]
+            place = (lengths - 1).clamp(min=0).view(1, -1, 1).expand(1, -1, self.width)
+            last = outputs.gather(0, place)[0].masked_fill((lengths == 0).unsqueeze(-1), 0)
         if self.backward:
             outputs = reverse(outputs, lengths)
         return outputs, Tensors(last=last)

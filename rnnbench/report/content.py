@@ -153,7 +153,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
 
 
 def _written(results: Results) -> list[Written]:
-    """Choose an early, a middle and the last text of each architecture that wrote any."""
+    """Choose the first, a middle and the last text of each architecture that wrote any."""
     found = []
     places = results.samples.groupby(["setting", "architecture"], sort=False)
     for (setting_name, architecture), rows in places:
@@ -161,8 +161,9 @@ def _written(results: Results) -> list[Written]:
         texts = {}
         for title, each in first.groupby("title", sort=False):
             ordered = each.sort_values("update")
-            last = len(ordered) - 1
-            chosen = ordered.iloc[sorted({0, last // 2, last})]
+            last = ordered["update"].iloc[-1]
+            middle = (ordered["update"] - last / 2).abs().argmin()
+            chosen = ordered.iloc[sorted({0, int(middle), len(ordered) - 1})]
             texts[str(title)] = [
                 (f"{int(update):,}", str(text))
                 for update, text in zip(chosen["update"], chosen["text"], strict=True)

@@ -128,7 +128,12 @@ def setting_name(task: str, options: Mapping[str, Value]) -> str:
 
 
 def _plain(value: Value) -> str:
-    """Return a value as in a name; a text that could be taken for more than a word in quotes."""
+    """Return a value as in a name; a text that could be taken for more than a word in quotes.
+
+    Of an address it is the file.
+    """
+    if isinstance(value, str) and "://" in value:
+        value = value.partition("#")[0].rpartition("/")[2]
     if isinstance(value, str) and re.fullmatch(r"[\w./+-]+", value):
         return value
     return json.dumps(value, ensure_ascii=False)
