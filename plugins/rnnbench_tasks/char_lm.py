@@ -155,7 +155,7 @@ class CharLM(rnnbench.Task):
         if not self._grammatical:
             return None
         expected = np.stack([self._expected(column) for column in batch.inputs.T.tolist()], 1)
-        return torch.from_numpy(np.log(expected)).clamp(min=-CERTAIN).float().to(device)
+        return torch.from_numpy(expected).log().clamp(min=-CERTAIN).float().to(device)
 
     def samples(
         self, predict: Callable[[Tensor], Tensor], generator: Generator

@@ -16,7 +16,7 @@ from rnnbench_tasks import prose
 HELLO = "hello"
 
 TRAINING = 500_000
-STREAMS = 48
+HELD_OUT: Mapping[rnnbench.Split, int] = {"valid": 16, "test": 48}
 STREAM = 1024
 """How many symbols of a stream are scored; of a file, about so many."""
 
@@ -63,14 +63,14 @@ def generated(unit: str, most: int, length: int) -> Corpus:
     streams: Streams = {
         split: [
             rnnbench.symbols(prose.text(f"{split} {number}", STREAM + 1), unit)
-            for number in range(STREAMS)
+            for number in range(count)
         ]
-        for split in ("valid", "test")
+        for split, count in HELD_OUT.items()
     }
     closed = unit == "character"
     vocabulary = rnnbench.Vocabulary(prose.ALPHABET) if closed else _vocabulary(train, most)
-    note = f"a generated text: {len(train):,} {unit}s for training, and {STREAMS} streams of "
-    note += f"{STREAM:,} characters each for validation and for the test"
+    note = f"a generated text: {len(train):,} {unit}s for training; for validation and the test "
+    note += f"{HELD_OUT['valid']} and {HELD_OUT['test']} streams of {STREAM:,} characters"
     return _numbered(vocabulary, train, streams, note, unit)
 
 

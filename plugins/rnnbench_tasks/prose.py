@@ -103,13 +103,14 @@ def _grammar() -> dict[str, tuple[Rule, ...]]:
     for subject, nouns in subjects.items():
         rules[subject] += [(len(nouns), f"{word} ", (subject,)) for word in ADJECTIVES]
         rules[subject] += [(20, f"{noun} ", (f"described {kind}",)) for noun, kind in nouns]
-    rules["other"] += [(1, f"{noun} ", (f"verb {kind}",)) for noun, kind in subjects["subject"]]
+    for noun, kind in subjects["subject"]:
+        rules["other"].append((1, f"{noun} ", (f"verb {kind}",)))
+        rules[f"verb {kind}"] = [(1, f"{_verb(word, kind)} ", ()) for word in SEE]
 
     for kind in KINDS:
         others = [(1, f"{_verb(word, kind)} ", ("object of " + kind[0],)) for word in SEE]
         alone = [(1, _verb(word, kind), ()) for word in SLEEP]
         rules[f"does {kind}"] += [*others, *alone]
-        rules[f"verb {kind}"] += [(1, f"{_verb(word, kind)} ", ()) for word in SEE]
         rules[f"described {kind}"] += [
             (6, "that the ", ("other", f"does {kind}")),
             (6, "near the ", ("place", f"does {kind}")),
