@@ -1,5 +1,6 @@
 import gzip
 import os
+from itertools import pairwise
 from math import log2
 from pathlib import Path
 
@@ -288,7 +289,7 @@ def test_a_sample_goes_on_as_the_network_says(tmp_path):
         assert begun == text_of(task, task.held_out("valid", seeded(0)).inputs[:20, 0])
         assert len(drawn) == 200
         ordered = [numbers.get(symbol, 0) for symbol in begun[-1] + drawn]
-        steps = {(b - a) % task.targets.count for a, b in zip(ordered, ordered[1:], strict=False)}
+        steps = {(b - a) % task.targets.count for a, b in pairwise(ordered)}
         assert steps == {1}
     assert predict.shapes == {(128, 2)}
 
