@@ -117,5 +117,5 @@ def test_what_is_neither_a_file_nor_a_folder_is_refused():
 
 
 def test_a_name_that_no_file_system_takes_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no data file|cannot be looked for"):
+    with pytest.raises(DataError, match=r"no data file|cannot be looked for"):
         DataFiles((tmp_path,)).find("x" * 300)

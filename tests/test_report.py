@@ -304,7 +304,7 @@ SAMPLES = [
 def test_samples_are_shown_from_early_to_late_as_they_were_drawn(tmp_path):
     page, markdown = report(tmp_path, samples=SAMPLES)
     shown = [words.strip() for words in page.words if words.strip().startswith("text ")]
-    assert shown == ["text 100 <b>&``` |", "text 400 <b>&``` |", "text 1600 <b>&``` |"]
+    assert shown == ["text 100 <b>&``` |", "text 800 <b>&``` |", "text 1600 <b>&``` |"]
     assert "after 1,600 updates" in page.text
     assert "````text\ntext 1600 <b>&``` |\n````" in markdown
     assert "What did it write?" not in report(tmp_path)[0].text
