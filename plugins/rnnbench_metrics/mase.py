@@ -1,0 +1,42 @@
+"""Mean absolute scaled error, for forecasts."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+import rnnbench
+
+
+class MeanAbsoluteScaledError(rnnbench.Metric):
+    """The mean absolute error of targets whose unit is the series' mean absolute change.
+
+    That unit, the error of the naive forecast in the training part, is the task's to choose, as
+    `forecasting` does; of targets in another unit this is their mean absolute error.
+    """
+
+    name = "mase"
+    reference = "Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001"
+    direction = "min"
+    low = 0.0
+
+    def measure(self, predictions: Tensor, targets: Tensor, mask: Tensor | None) -> float:
+        """Score values [..., width] against targets [..., width]; `mask` [...] says what counts.
+
+        Raises:
+            ValueError: the shapes differ, which broadcasting would hide.
+        """
+        if predictions.shape != targets.shape:
+            raise ValueError(
+                f"predictions {list(predictions.shape)} do not belong to "
+                f"targets {list(targets.shape)}"
+            )
+        errors = (predictions.double() - targets.double()).abs()
+        if mask is not None:
+            errors = errors[mask]
+        return errors.mean().item()
+
+
+@rnnbench.hookimpl
+def rnnbench_provide_metrics() -> list[type[rnnbench.Metric]]:
+    """Provide the mean absolute scaled error."""
+    return [MeanAbsoluteScaledError]

@@ -1,0 +1,136 @@
+"""Read the numeric columns of a CSV file: one row a time step, in the order of the lines."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import rnnbench
+
+MISSING = frozenset({"", "?", "nan", "na"})
+"""What stands for no value, in any case of letters."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Named columns of numbers.
+
+    values   [rows, columns] float64, finite
+    filled   how many missing values of each column were interpolated
+    skipped  the columns that hold no numbers, such as dates
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    values: np.ndarray
+    filled: tuple[int, ...]
+    skipped: tuple[str, ...]
+
+
+def read_columns(
+    path: Path,
+    wanted: Sequence[str] = (),
+    *,
+    separator: str = ",",
+    encoding: str = "utf-8",
+    interpolate: bool = False,
+) -> Columns:
+    """Read the wanted columns; none named means every column with a name and with numbers.
+
+    interpolate  draw a straight line over missing values; the ends repeat their neighbour
+
+    Raises:
+        DataError: what `rnnbench.read_text` says; no header, or one with a name twice; no such
+            column, a row of another width, a value that is no finite number or is missing.
+    """
+    lines = _rows(path, separator, rnnbench.read_text(path, encoding))
+    _, header = next(lines, (0, []))
+    header = [name.strip() for name in header]
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise rnnbench.DataError(f"{path}:1: column `{twice[0]}` is there twice; rename one")
+    named = ", ".join(filter(None, header)) or "none"
+    for name in wanted:
+        if name not in header:
+            raise rnnbench.DataError(
+                f"{path}:1: no column `{name}`; there are {named} (set `separator` if these are "
+                "not the names)"
+            )
+    rows = list(lines)
+    for line, row in rows:
+        if len(row) != len(header):
+            raise rnnbench.DataError(
+                f"{path}:{line}: {len(row)} values where the header has {len(header)} names; "
+                "repair the line, or set `separator`"
+            )
+    kept: dict[str, np.ndarray] = {}
+    filled, skipped = [], []
+    for place, name in enumerate(header):
+        if not name or (wanted and name not in wanted):
+            continue
+        cells = [(line, row[place].strip()) for line, row in rows]
+        if not any(_is_number(cell) for _, cell in cells):
+            if wanted:
+                raise rnnbench.DataError(f"{path}: column `{name}` holds no number; leave it out")
+            skipped.append(name)
+            continue
+        column = _numbers(path, name, cells, interpolate)
+        missing = np.isnan(column)
+        known = np.flatnonzero(~missing)
+        column[missing] = np.interp(np.flatnonzero(missing), known, column[known])
+        kept[name] = column
+        filled.append(int(missing.sum()))
+    if not kept:
+        raise rnnbench.DataError(f"{path}: no column holds numbers; the columns are {named}")
+    return Columns(path, tuple(kept), np.stack([*kept.values()], 1), tuple(filled), tuple(skipped))
+
+
+def _rows(path: Path, separator: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with the line on which it begins; empty lines are left out."""
+    if len(separator) != 1:
+        raise rnnbench.DataError(f"{path}: `separator` is one character, not {separator!r}")
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    line = 1
+    try:
+        for row in reader:
+            if row:
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise rnnbench.DataError(f"{path}:{line}: not CSV: {error}") from None
+
+
+def _numbers(
+    path: Path, name: str, cells: Sequence[tuple[int, str]], interpolate: bool
+) -> np.ndarray:
+    """Return a column's values, missing ones as NaN."""
+    values = []
+    for line, cell in cells:
+        if cell.lower() in MISSING:
+            if not interpolate:
+                raise rnnbench.DataError(
+                    f"{path}:{line}: column `{name}` has no value ({cell or 'empty'}); fill it, or "
+                    "set `missing: interpolate`"
+                )
+            values.append(math.nan)
+        elif _is_number(cell):
+            values.append(float(cell))
+        else:
+            raise rnnbench.DataError(
+                f"{path}:{line}: column `{name}` has {cell[:40]!r}, which is no finite number; "
+                "repair it, or name other `columns`"
+            )
+    return np.array(values)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell)) and "_" not in cell
+    except ValueError:
+        return False
