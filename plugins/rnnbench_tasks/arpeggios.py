@@ -74,12 +74,12 @@ class Arpeggios:
             # the direction is heard on the second beat, which the last bar may lack
             heard = (self.steps + BEATS - 1) // BEATS
             rising[0] ^= (rising[:heard].sum(0) + parity) % 2
-        chances = torch.tensor(FOLLOWING, device=device)
+        below = torch.tensor(FOLLOWING, device=device).cumsum(1)[:, :-1]
+        dice = torch.rand(bars, size, 1, generator=generator, device=device)
         chords = torch.zeros_like(rising)
         for bar in range(1, bars):
             if bar % BARS:
-                following = chances[chords[bar - 1]]
-                chords[bar] = torch.multinomial(following, 1, generator=generator).squeeze(1)
+                chords[bar] = (dice[bar] >= below[chords[bar - 1]]).sum(1)
         frames = torch.arange(self.steps + 1, device=device)
         bar, beat = frames // BEATS, (frames % BEATS).unsqueeze(1)
         tones = torch.where(rising[bar] == 1, beat - 1, len(TONES) - beat)

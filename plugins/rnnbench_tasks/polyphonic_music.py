@@ -138,20 +138,23 @@ class PolyphonicMusic(rnnbench.Task):
         """
         if not self.data:
             return _laid_out(self._made.draw(size, generator))
-        pieces, device = self._pieces["train"], generator.device
+        frames, starts, lengths = self._training
+        device = generator.device
         # a frame of a long piece is cut out as often as one of a piece that is taken whole
-        shares = torch.tensor(
-            [max((len(piece) - 1) / self.length, 1.0) for piece in pieces], device=device
-        )
+        shares = (lengths / self.length).clamp(min=1).to(device)
         chosen = torch.multinomial(
-            shares, size, replacement=size > len(pieces), generator=generator
-        ).tolist()
-        places = torch.rand(size, generator=generator, device=device).tolist()
-        windows = [
-            _window(pieces[number], place, self.length)
-            for number, place in zip(chosen, places, strict=True)
-        ]
-        return _padded(windows, self.length, device)
+            shares, size, replacement=size > len(shares), generator=generator
+        )
+        most = lengths.to(device)[chosen]
+        room = (most - self.length).clamp(min=0) + 1
+        places = torch.rand(size, generator=generator, dtype=torch.float64, device=device)
+        first = starts.to(device)[chosen] + (places * room).long()
+        lasts = most.clamp(max=self.length)
+        steps = torch.arange(self.length, device=device).unsqueeze(1)
+        rows = first + steps.minimum(lasts - 1)
+        inside = (steps < lasts).unsqueeze(-1)
+        read, asked = frames.to(device)[rows], frames.to(device)[rows + 1]
+        return rnnbench.Batch((read & inside).float(), (asked & inside).float(), lasts)
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Return the pieces of a part, whole up to `limit`; or make 512 or 2048.
@@ -162,7 +165,12 @@ class PolyphonicMusic(rnnbench.Task):
         if not self.data:
             return _laid_out(self._made.draw(DRAWN[split], generator, parity=int(split == "test")))
         pieces = self._cut(split)
-        return _padded(pieces, max(map(len, pieces)) - 1, generator.device)
+        steps, device = max(map(len, pieces)) - 1, generator.device
+        inputs, lengths = rnnbench.pad([piece[:-1] for piece in pieces], steps)
+        targets, _ = rnnbench.pad([piece[1:] for piece in pieces], steps)
+        return rnnbench.Batch(
+            inputs.to(device).float(), targets.to(device).float(), lengths.to(device)
+        )
 
     def trivial(self, batch: rnnbench.Batch) -> Tensor:
         """Predict how often each key sounds in training: logits [steps, batch, 88]."""
@@ -203,6 +211,13 @@ class PolyphonicMusic(rnnbench.Task):
     def _left_out(self) -> dict[str, int]:
         return {part: len(rolls) - len(self._pieces[part]) for part, rolls in self._rolls.items()}
 
+    @cached_property
+    def _training(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All training frames [frames, 88] bool, where each piece begins, and what it asks for."""
+        pieces = self._pieces["train"]
+        counts = torch.tensor([len(piece) for piece in pieces])
+        return torch.cat(pieces), counts.cumsum(0) - counts, counts - 1
+
     def _cut(self, part: str) -> list[Tensor]:
         """Return the pieces of a part, held-out ones up to `limit`."""
         most = self.limit + 1 if self.limit and part != "train" else None
@@ -233,23 +248,10 @@ def _nll(chance: np.ndarray, rolls: np.ndarray) -> float:
     return float(-np.log(np.where(rolls, chance, 1 - chance)).sum(1).mean())
 
 
-def _window(piece: Tensor, place: float, length: int) -> Tensor:
-    """Cut `length` + 1 frames out of a longer piece; `place` in [0, 1) says where."""
-    start = int(place * max(len(piece) - length, 1))
-    return piece[start : start + length + 1]
-
-
 def _laid_out(pieces: Tensor) -> rnnbench.Batch:
     """Ask for each frame after the one before: pieces [frames, batch, 88]."""
     rolls = pieces.float()
     return rnnbench.Batch(rolls[:-1], rolls[1:])
-
-
-def _padded(pieces: list[Tensor], steps: int, device: torch.device) -> rnnbench.Batch:
-    """Lay pieces of different lengths side by side, as `_laid_out` does."""
-    inputs, lengths = rnnbench.pad([piece[:-1] for piece in pieces], steps)
-    targets, _ = rnnbench.pad([piece[1:] for piece in pieces], steps)
-    return rnnbench.Batch(inputs.to(device).float(), targets.to(device).float(), lengths.to(device))
 
 
 @rnnbench.hookimpl
