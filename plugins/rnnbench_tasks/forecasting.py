@@ -28,7 +28,7 @@ class Forecasting(rnnbench.Task):
     second what is asked one step ahead, in passengers:
 
         read    112 118 132 129 121 135 148 148 136 119 104 118
-        target                       13   0 −12 −17 −15  14  −3
+        target                            0 −12 −17 −15  14  −3
 
     The target is a change, so that a network that says nothing (0) predicts that nothing changes:
     this is a good start for most series, and the same for all architectures. With `horizon: 2` it

@@ -106,8 +106,8 @@ def _named(path: Path, arrays: dict[str, Any], name: str) -> np.ndarray:
 def _from_json(path: Path, content: bytes) -> dict[str, Pieces]:
     try:
         parts = json.loads(content)
-    except ValueError as error:
-        # an error in the text knows its line; one in its encoding does not
+    except (ValueError, RecursionError) as error:
+        # an error in the text knows its line; one in its encoding or depth does not
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise rnnbench.DataError(
             f"{path}{line}: neither .npz nor .mat nor JSON ({error}); expected piano rolls in one "

@@ -14,7 +14,7 @@ import rnnbench
 from rnnbench_tasks.arpeggios import BARS, BEATS, Arpeggios
 from rnnbench_tasks.piano_rolls import KEYS, read_rolls
 
-DRAWN = {"train": 1024, "valid": 512, "test": 2048}
+DRAWN = {"train": 512, "valid": 128, "test": 512}
 """Made pieces: what naive predictors are fitted on, and what networks are scored on."""
 
 # Krichevsky & Trofimov 1981: half a note and half a silence that nobody heard.
@@ -157,7 +157,7 @@ class PolyphonicMusic(rnnbench.Task):
         return rnnbench.Batch((read & inside).float(), (asked & inside).float(), lasts)
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
-        """Return the pieces of a part, whole up to `limit`; or make 512 or 2048.
+        """Return the pieces of a part, whole up to `limit`; or make 128 or 512.
 
         Of made pieces, an even number of bars rise in a validation piece, an odd one in a test
         piece.

@@ -84,19 +84,20 @@ class SeasonalWalk(Series):
 
     @cached_property
     def level(self) -> np.ndarray:
-        """The mean of all values: [1]."""
-        return self.mean.mean(keepdims=True)
+        """The mean of the values that are read: [1]."""
+        return self.mean[: self.length].mean(keepdims=True)
 
     @cached_property
     def deviation(self) -> np.ndarray:
-        """The standard deviation of all values: [1]."""
-        return np.sqrt([_mean_square(self.mean - self.level, self.response)])
+        """The standard deviation of the values that are read: [1]."""
+        read = slice(self.length)
+        return np.sqrt([_mean_square(self.mean[read] - self.level, self.response[read])])
 
     @cached_property
     def unit(self) -> np.ndarray:
-        """The mean of |x_t − x_{t−1}|, of folded normal distributions: [1]."""
-        means = np.diff(self.mean)
-        spreads = np.linalg.norm(np.diff(self.response, axis=0), axis=1)
+        """The mean of |x_{t+1} − x_t| where x_t is read, of folded normal distributions: [1]."""
+        means = np.diff(self.mean)[: self.length]
+        spreads = np.linalg.norm(np.diff(self.response, axis=0), axis=1)[: self.length]
         changes = [_folded(mean, spread) for mean, spread in zip(means, spreads, strict=True)]
         return np.mean(changes, keepdims=True)
 
