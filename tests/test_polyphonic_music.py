@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+from itertools import pairwise
 from math import log
 from pathlib import Path
 
@@ -134,6 +135,8 @@ def test_a_phrase_returns_to_the_tonic_in_every_key():
     assert torch.equal(inputs[0], inputs[32])
     assert not torch.equal(inputs[0], inputs[4])
     assert {notes_of(frame)[0] for frame in inputs[0]} == set(range(36, 48))
+    few = PolyphonicMusic(length=33, tonics=2).batch(400, seeded()).inputs
+    assert {notes_of(frame)[0] for frame in few[0]} == {36, 37}
 
 
 @pytest.mark.parametrize("length", [16, 17, 18, 19, 40])
@@ -201,7 +204,7 @@ def test_a_seed_decides_the_pieces():
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("chosen", [{"length": 15}, {"limit": -1}])
+@pytest.mark.parametrize("chosen", [{"length": 15}, {"limit": -1}, {"tonics": 13}])
 def test_settings_that_make_no_sense_are_refused(chosen):
     with pytest.raises(OptionError):
         PolyphonicMusic(**chosen)
@@ -273,19 +276,16 @@ def test_windows_reach_both_ends_of_a_piece(tmp_path):
 def test_floors_are_fitted_on_training_pieces_and_measured_on_test_pieces(tmp_path):
     parts = whole()
     one = task(as_json(tmp_path, parts))
-    train, test = (
-        [(a[k], b[k]) for roll in rolls(parts[part]) for a, b in zip(roll, roll[1:], strict=False)]
-        for part, k in (("train", 30), ("test", 30))
-    )
-    on = (sum(b for _, b in train) + 0.5) / (len(train) + 1)
-    probability = torch.tensor(one._fitted[0])[30]
-    assert probability.item() == pytest.approx(on)
-    after = [b for a, b in train if a]
-    assert one._fitted[1][30] == pytest.approx((sum(after) + 0.5) / (len(after) + 1))
-    assert len(test) == sum(len(song) - 1 for song in parts["test"])
+    key = 30
+    pairs = [
+        (int(a[key]), int(b[key])) for roll in rolls(parts["train"]) for a, b in pairwise(roll)
+    ]
+    asked, after = [b for _, b in pairs], [b for a, b in pairs if a]
+    assert one._fitted[0][key] == pytest.approx((sum(asked) + 0.5) / (len(asked) + 1))
+    assert one._fitted[1][key] == pytest.approx((sum(after) + 0.5) / (len(after) + 1))
     batch = one.held_out("test", seeded())
     assert nll(one.trivial(batch), batch, one) == pytest.approx(one.anchors.trivial, rel=1e-5)
-    marginal, on, off = (torch.tensor(p).logit() for p in one._fitted)
+    on, off = (torch.tensor(chance).logit() for chance in one._fitted[1:])
     last = torch.where(batch.inputs.bool(), on, off)
     assert nll(last, batch, one) == pytest.approx(one.anchors.floors["last frame"], rel=1e-5)
     assert one.anchors.solved == min(one.anchors.floors.values())

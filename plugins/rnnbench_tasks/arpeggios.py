@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from rnnbench_tasks.piano_rolls import KEYS, LOWEST
 
 TONICS = 12
-"""Keys of music."""
+"""The most keys of music there may be."""
 
 BASS = 36 - LOWEST
 """Where the bass of the lowest tonic is in a roll: the C two octaves below middle C."""
@@ -46,7 +46,7 @@ CERTAIN = 50.0
 
 @dataclass(frozen=True)
 class Arpeggios:
-    """Pieces of `steps` + 1 frames in any of twelve keys of music.
+    """Pieces of `steps` + 1 frames, each in one of `tonics` keys of music.
 
     A bar's first frame has the whole chord above a bass, the others one tone each, an octave
     higher: root, third, fifth in a bar that rises, else the other way round. A phrase of four bars
@@ -56,6 +56,7 @@ class Arpeggios:
     """
 
     steps: int
+    tonics: int = TONICS
 
     def draw(self, size: int, generator: Generator, parity: int | None = None) -> Tensor:
         """Draw pieces: [steps + 1, size, 88] bool.
@@ -69,7 +70,7 @@ class Arpeggios:
         def choose(count: int, *shape: int) -> Tensor:
             return torch.randint(count, shape, generator=generator, device=device)
 
-        tonics, rising = choose(TONICS, size), choose(2, bars, size)
+        tonics, rising = choose(self.tonics, size), choose(2, bars, size)
         if parity is not None:
             # the direction is heard on the second beat, which the last bar may lack
             heard = (self.steps + BEATS - 1) // BEATS

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 import rnnbench
-from rnnbench_tasks.arpeggios import BARS, BEATS, Arpeggios
+from rnnbench_tasks.arpeggios import BARS, BEATS, TONICS, Arpeggios
 from rnnbench_tasks.piano_rolls import KEYS, read_rolls
 
 DRAWN = {"train": 512, "valid": 128, "test": 512}
@@ -38,8 +38,8 @@ class PolyphonicMusic(rnnbench.Task):
     over frames.
 
     Without `data` the pieces are made: a chord, then its three tones one by one, up or down, bar by
-    bar, in any of twelve keys of music; every fourth bar the tonic chord returns. One tone does not
-    tell its chord, so whoever sees but the last frame knows little of the next.
+    bar, in one of `tonics` keys of music; every fourth bar the tonic chord returns. One tone does
+    not tell its chord, so whoever sees but the last frame knows little of the next.
 
     `data` is a .npz, .mat or JSON file with training, validation and test pieces (see
     `rnnbench_tasks.piano_rolls`). Training sequences are cut out of pieces at random, so that
@@ -53,6 +53,9 @@ class PolyphonicMusic(rnnbench.Task):
     reference = "Boulanger-Lewandowski, Bengio & Vincent 2012, arXiv:1206.6392"
     options = {
         "data": rnnbench.Option("", file=True, help="piano rolls; none: made pieces"),
+        "tonics": rnnbench.Option(
+            TONICS, low=1, high=TONICS, help="keys of music in which pieces are made"
+        ),
         "length": rnnbench.Option(64, low=BEATS * BARS, help="frames read in training"),
         "limit": rnnbench.Option(
             0, low=0, help="frames read of a held-out piece, its end being cut; 0: all"
@@ -63,6 +66,7 @@ class PolyphonicMusic(rnnbench.Task):
     metrics = ("frame_nll", "frame_accuracy")
 
     data: str
+    tonics: int
     length: int
     limit: int
 
@@ -183,7 +187,7 @@ class PolyphonicMusic(rnnbench.Task):
 
     @cached_property
     def _made(self) -> Arpeggios:
-        return Arpeggios(self.length)
+        return Arpeggios(self.length, self.tonics)
 
     @cached_property
     def _rolls(self) -> dict[str, list[Tensor]]:
