@@ -242,9 +242,10 @@ class PolyphonicMusic(rnnbench.Task):
         """How likely each key sounds: in any frame, after it did, after it did not."""
         before, after = self._frames("train")
         frames = (np.ones_like(before), before, ~before)
-        return tuple(
+        always, on, off = (
             ((after & those).sum(0) + UNHEARD) / (those.sum(0) + 2 * UNHEARD) for those in frames
         )
+        return always, on, off
 
 
 def _nll(chance: np.ndarray, rolls: np.ndarray) -> float:
