@@ -82,10 +82,10 @@ class Arpeggios:
             if bar % BARS:
                 chords[bar] = (dice[bar] >= below[chords[bar - 1]]).sum(1)
         frames = torch.arange(self.steps + 1, device=device)
-        bar, beat = frames // BEATS, (frames % BEATS).unsqueeze(1)
-        tones = torch.where(rising[bar] == 1, beat - 1, len(TONES) - beat)
+        at, beat = frames // BEATS, (frames % BEATS).unsqueeze(1)
+        tones = torch.where(rising[at] == 1, beat - 1, len(TONES) - beat)
         tones = torch.where(beat == 0, FULL, tones)
-        return self._frames.to(device)[tonics, chords[bar], tones]
+        return self._frames.to(device)[tonics, chords[at], tones]
 
     def expected(self, rolls: Tensor) -> Tensor:
         """Return the logits of each next frame, all before being heard: [steps, batch, 88].

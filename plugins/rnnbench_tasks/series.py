@@ -20,21 +20,30 @@ class Series(ABC):
     A window is `length` steps and the `horizon` after them. Forecasts are made at its last
     `counted` steps. Errors are in units: `unit` of the series' own.
 
-    names      of the series that are forecast
-    places     where these are among all series
-    level      mean of each series in training: [series]
-    deviation  standard deviation of each series in training: [series]
-    unit       mean absolute change in training of each series that is forecast: [forecast]
-    season     steps after which the series repeat themselves; 0: never
+    names    of the series that are forecast
+    places   where these are among all series
+    season   steps after which the series repeat themselves; 0: never
     """
 
     names: tuple[str, ...]
     places: tuple[int, ...]
-    level: np.ndarray
-    deviation: np.ndarray
-    unit: np.ndarray
     season: int
     horizon: int
+
+    @property
+    @abstractmethod
+    def level(self) -> np.ndarray:
+        """The mean of each series in training: [series]."""
+
+    @property
+    @abstractmethod
+    def deviation(self) -> np.ndarray:
+        """The standard deviation of each series in training: [series]."""
+
+    @property
+    @abstractmethod
+    def unit(self) -> np.ndarray:
+        """The mean absolute change in training of each series that is forecast: [forecast]."""
 
     @abstractmethod
     def draw(self, size: int, generator: Generator) -> Tensor:
