@@ -31,14 +31,7 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
     suite, budget = plan.suite, plan.suite.chosen
     sizes: dict[str, dict[str, Any]] = defaultdict(dict)
     for study in plan.studies:
-        sizes[study.architecture][study.setting] = {
-            "hidden": study.template.architecture.hidden,
-            "parameters": study.parameters,
-            "recurrent_parameters": study.recurrent_parameters,
-            "state_size": study.state_size,
-            "flops": study.flops,
-            "mismatch": study.mismatch,
-        }
+        sizes[study.architecture][study.setting] = study.size
     own = {study.architecture: _spaces(study.search.own) for study in plan.studies}
     trials: dict[str, dict[str, int]] = defaultdict(dict)
     for study in plan.studies:

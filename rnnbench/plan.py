@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -11,9 +12,11 @@ from typing import Any
 from rnnbench.contests import Pruner
 from rnnbench.contracts import ONE_TARGET, Layer, Metric
 from rnnbench.datafiles import DataFiles
+from rnnbench.errors import InputError
 from rnnbench.group.building import network_of
 from rnnbench.group.way import Chosen, Ways
 from rnnbench.hyperparameters import STACK, foreign
+from rnnbench.initial import Initial
 from rnnbench.matching import Matched, match
 from rnnbench.member import Architecture, Member, Recipe, Seed
 from rnnbench.nn.network import input_width
@@ -38,6 +41,10 @@ from rnnbench.suite.spaces import optimizers
 
 LEARNING = ("tpe", "gp")
 """The samplers that learn from results."""
+
+
+MOST_NETWORKS = 64
+"""How many networks a search may choose among."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,9 @@ def _others(unit: ResolvedUnit, shared: Mapping[str, Space]) -> Iterator[Archite
     default = {name: getattr(entry, name) for name in stack} | {
         name: unit.unit.chosen[name] for name in own
     }
+    count = math.prod(map(len, values))
+    if count > MOST_NETWORKS:
+        raise InputError(f"`{entry.label}` chooses among {count} networks; {MOST_NETWORKS} at most")
     for chosen in itertools.product(*values):
         named = dict(zip(spaces, chosen, strict=True))
         if named != default:
@@ -309,7 +319,8 @@ def _backend(
     entry = unit.entry
     cell = unit.unit
     if isinstance(cell, Layer):
-        return Backend("torch", "a layer is torch's own operations")
+        kept = sum(sum(weight.shape) for weight in _layer_weights(unit, task, hidden))
+        return Backend("torch", "a layer is torch's own operations", history=kept)
 
     def choose() -> Backend:
         inputs = layer_inputs(
@@ -324,6 +335,17 @@ def _backend(
     if chooser.forced == suite.training.backend:
         return located(suite, ("training", "backend"), lambda: asked(unit.component, choose))
     return asked(unit.component, choose)
+
+
+def _layer_weights(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> list[Initial]:
+    """Return what a layer's stack declares: each matrix reads its columns and makes its rows."""
+    layer, entry = unit.unit, unit.entry
+    assert isinstance(layer, Layer)  # noqa: S101  a cell has a history of its own
+    widths = layer_inputs(
+        layer, task.task, hidden=hidden, layers=entry.layers, bidirectional=entry.bidirectional
+    )
+    steps = task.task.sequence_length
+    return [weight for width in widths for weight in layer.weights(width, hidden, steps).values()]
 
 
 def _pruner(suite: Suite, updates: int) -> Pruner | None:
@@ -495,7 +517,8 @@ def _forced(wanted: str, written: str) -> Iterator[str]:
 def _fallbacks(studies: tuple[Study, ...]) -> Iterator[str]:
     """Say once for each reason which architectures run without a kernel."""
     reasons: dict[str, str] = {}
-    for study in studies:
+    networks = [one for each in studies for one in (each, *each.variants)]
+    for study in networks:
         cell = study.template.architecture.kind == "cell"
         if cell and not study.skipped and study.template.backend != "kernel":
             reason = f"{study.template.backend}: {study.backend_reason}"

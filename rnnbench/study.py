@@ -118,6 +118,18 @@ class Study:
         }
         return {name: homes[self._home(name)][name] for name in self._names()}
 
+    @property
+    def size(self) -> dict[str, float]:
+        """How large its networks are, by the names of a report."""
+        return {
+            "hidden": self.template.architecture.hidden,
+            "parameters": self.parameters,
+            "recurrent_parameters": self.recurrent_parameters,
+            "state_size": self.state_size,
+            "flops": self.flops,
+            "mismatch": self.mismatch,
+        }
+
     def built(self, member: Member) -> Study:
         """Return the study as it is for a member's network: itself, or one of its variants."""
         net = member.architecture

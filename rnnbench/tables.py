@@ -10,7 +10,6 @@ from pandas import DataFrame
 
 from rnnbench.hyperparameters import COUNTS, LIMITS, OF_ARCHITECTURE, STACK, WORDS
 from rnnbench.member import Finished
-from rnnbench.options import Value
 from rnnbench.protocol import Ask, Progression
 from rnnbench.results import Results
 from rnnbench.store import Stored
@@ -37,17 +36,36 @@ def tabulate(
         for ask in Progression(study).asks(finished)
         if ask.skipped or ask.member.key in finished
     ]
-    options = sorted({name for study in studies for name in study.template.architecture.numeric})
+    options = _options(studies)
     tuning = [row for row in rows if row.ask.phase != "evaluation"]
     runs = [row for row in rows if row.ask.phase == "evaluation"]
     return Results(
-        manifest,
+        _sized(manifest, runs),
         trials=_frame(_TRIAL, [_trial(row, options) for row in tuning], options),
         runs=_frame(_RUN, [_run(row, options) for row in runs], options),
         scores=_frame(_SCORE, _scores(runs)),
         curves=_frame(_CURVE, _curves(rows)),
         samples=_frame(_SAMPLE, _samples(runs)),
     )
+
+
+def _options(studies: Sequence[Study]) -> dict[str, str]:
+    """Return the options of cells and layers with their columns' types: numbers, or words."""
+    nets = [study.template.architecture for study in studies]
+    numeric = {name for net in nets for name in net.numeric}
+    words = {name for net in nets for name in net.structure}
+    return {name: "string" if name in words else "Float64" for name in sorted(numeric | words)}
+
+
+def _sized(manifest: dict[str, Any], runs: Sequence[_Row]) -> dict[str, Any]:
+    """Say how large networks are where the search chose among several: as the frozen one is."""
+    chosen = [row.ask for row in runs if row.ask.study.variants and row.ask.study.replicate == 0]
+    if not chosen:
+        return manifest
+    sizes = {architecture: dict(each) for architecture, each in manifest["sizes"].items()}
+    for ask in chosen:
+        sizes[ask.study.architecture][ask.study.setting] = ask.built.size
+    return {**manifest, "sizes": sizes}
 
 
 _PLACE = {
@@ -60,7 +78,6 @@ _PLACE = {
 _IDENTITY = {
     "layers": "Int64",
     "bidirectional": "boolean",
-    "structure": "string",
     "hidden": "Int64",
     "parameters": "Int64",
     "recurrent_parameters": "Int64",
@@ -158,18 +175,20 @@ _SAMPLE = {
 
 
 def _frame(
-    columns: Mapping[str, str], rows: Iterable[Mapping[str, object]], options: Sequence[str] = ()
+    columns: Mapping[str, str],
+    rows: Iterable[Mapping[str, object]],
+    options: Mapping[str, str] | None = None,
 ) -> DataFrame:
     """Make a table with these columns and types, whatever rows there are."""
     types: dict[str, str] = {}
     for name, kind in columns.items():
         if name == "layers":  # a cell's own options stand after the shared hyperparameters
-            types |= {f"option_{option}": "Float64" for option in options}
+            types |= {f"option_{option}": kind for option, kind in (options or {}).items()}
         types[name] = kind
     return DataFrame(list(rows), columns=list(types)).astype(types)
 
 
-def _trial(row: _Row, options: Sequence[str]) -> dict[str, object]:
+def _trial(row: _Row, options: Iterable[str]) -> dict[str, object]:
     ask, finished = row.ask, _finished(row)
     return {
         **_place(ask),
@@ -184,7 +203,7 @@ def _trial(row: _Row, options: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _run(row: _Row, options: Sequence[str]) -> dict[str, object]:
+def _run(row: _Row, options: Iterable[str]) -> dict[str, object]:
     ask, finished = row.ask, _finished(row)
     first = ask.study.template.metrics[0][0]
     test = {score.metric: score for score in finished.scores if score.split == "test"}
@@ -221,10 +240,11 @@ def _place(ask: Ask) -> dict[str, object]:
     }
 
 
-def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, object]:
+def _common(row: _Row, finished: Finished, options: Iterable[str]) -> dict[str, object]:
     study, member = row.ask.built, row.ask.member
     made_by = row.stored.made_by if row.stored else {}
-    numeric = member.architecture.numeric
+    net = member.architecture
+    chosen = {name: str(value) for name, value in net.structure.items()} | dict(net.numeric)
     return {
         "status": finished.status,
         "reason": finished.reason,
@@ -234,10 +254,9 @@ def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, 
         **{f"hp_{name}": getattr(member.recipe, name) for name in NUMBERS},
         **{f"hp_{name}": getattr(member.architecture, name) for name in OF_ARCHITECTURE},
         **{f"hp_{name}": getattr(member.recipe, name) for name in WORDS},
-        **{f"option_{name}": numeric.get(name) for name in options},
+        **{f"option_{name}": chosen.get(name) for name in options},
         "layers": member.architecture.layers,
         "bidirectional": member.architecture.bidirectional,
-        "structure": _structure(member.architecture.structure),
         "hidden": member.architecture.hidden,
         "parameters": study.parameters,
         "recurrent_parameters": study.recurrent_parameters,
@@ -262,10 +281,6 @@ def _common(row: _Row, finished: Finished, options: Sequence[str]) -> dict[str, 
         "finished_at": finished.finished_at,
         "worker_host": finished.worker_host,
     }
-
-
-def _structure(options: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
 def _scores(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:

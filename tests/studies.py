@@ -66,6 +66,28 @@ def study(
     )
 
 
+def of_four_networks(**options: object) -> Study:
+    """A study whose search chooses among four networks."""
+    own = {"init": Choice(("uniform", "orthogonal")), "forget_bias": Between(0.0, 5.0)}
+    base = study(shared={"layers": Choice((1, 2))}, own=own, **options)
+    net = replace(base.template.architecture, structure={"init": "uniform"})
+    base = replace(base, template=replace(base.template, architecture=net))
+    others = [
+        replace(
+            base,
+            parameters=100 + layers,
+            template=replace(
+                base.template,
+                architecture=replace(
+                    net, layers=layers, structure={"init": init}, hidden=9 - layers
+                ),
+            ),
+        )
+        for layers, init in ((2, "uniform"), (1, "orthogonal"), (2, "orthogonal"))
+    ]
+    return replace(base, variants=tuple(others))
+
+
 def score_of(ask: Ask) -> Finished:
     """Pretend to train: a learning rate of 0.01 is best, and the seed matters a little."""
     rate = ask.member.recipe.learning_rate

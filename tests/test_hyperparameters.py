@@ -1,9 +1,7 @@
 """The dimensions that a search shares among architectures, and whose numbers they are."""
 
-from dataclasses import replace
-
 import pytest
-from studies import study
+from studies import of_four_networks, study
 
 from rnnbench.errors import SuiteError
 from rnnbench.hyperparameters import SHARED, foreign
@@ -131,30 +129,8 @@ def test_members_that_differ_in_more_than_values_do_not_share_a_group():
     assert len({base.member({"dropout": rate}, "tuning", 0).shape for rate in (0.1, 0.2)}) == 1
 
 
-def of_two_networks():
-    """A study whose search chooses among four networks."""
-    own = {"init": Choice(("uniform", "orthogonal")), "forget_bias": Between(0.0, 5.0)}
-    base = study(shared={"layers": Choice((1, 2))}, own=own)
-    net = replace(base.template.architecture, structure={"init": "uniform"})
-    base = replace(base, template=replace(base.template, architecture=net))
-    others = [
-        replace(
-            base,
-            parameters=100 + layers,
-            template=replace(
-                base.template,
-                architecture=replace(
-                    net, layers=layers, structure={"init": init}, hidden=9 - layers
-                ),
-            ),
-        )
-        for layers, init in ((2, "uniform"), (1, "orthogonal"), (2, "orthogonal"))
-    ]
-    return replace(base, variants=tuple(others))
-
-
 def test_a_choice_among_networks_is_matched_and_counted_as_what_it_is():
-    one = of_two_networks()
+    one = of_four_networks()
     values = {"layers": 2, "init": "orthogonal", "forget_bias": 2}
     chosen = one.member(values, "tuning", 0)
     net = chosen.architecture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from studies import play, study
+from studies import of_four_networks, play, study
 
 from rnnbench.findings.comparisons import Comparison
 from rnnbench.member import Finished, Point, Score
@@ -47,7 +47,8 @@ def stored(one, seconds=1.0, host="a", fail=frozenset()) -> dict[str, Stored]:
 
 def tables(*studies, **arguments) -> Results:
     kept = {key: one for each in studies for key, one in stored(each, **arguments).items()}
-    return tabulate({}, studies, kept)
+    sizes = {study.architecture: {study.setting: study.size} for study in studies}
+    return tabulate({"sizes": sizes}, studies, kept)
 
 
 def test_there_is_a_row_for_each_trial_run_score_and_point():
@@ -195,3 +196,27 @@ def test_every_status_is_explained():
     assert page == {
         "ok", "diverged", "out_of_memory", "timeout", "crashed", "error", "skipped", "pruned",
     }  # fmt: skip
+
+
+def test_where_networks_are_searched_the_size_is_that_of_the_frozen_one():
+    one = of_four_networks(trials=9)
+    planned = {one.architecture: {one.setting: one.size, "another": {"parameters": 7}}}
+    made = tabulate({"sizes": planned}, [one], stored(one))
+    run = made.runs.iloc[0]
+    sizes = made.manifest["sizes"][one.architecture]
+    assert sizes[one.setting]["parameters"] == run.parameters
+    assert sizes[one.setting]["hidden"] == run.hidden
+    assert sizes["another"] == {"parameters": 7}
+    assert planned[one.architecture][one.setting] == one.size
+
+
+def test_each_row_says_what_network_it_was():
+    one = of_four_networks(trials=12)
+    trials = tables(one).trials
+    assert set(zip(trials.layers, trials.option_init, trials.parameters, strict=True)) == {
+        (1, "uniform", 100),
+        (2, "uniform", 102),
+        (1, "orthogonal", 101),
+        (2, "orthogonal", 102),
+    }
+    assert trials.option_forget_bias.dtype == "Float64"

@@ -120,7 +120,10 @@ def command(
 def _ways(studies: Sequence[Study]) -> Iterator[str]:
     """Say how the members of how many studies train, and why."""
     counts = Counter(
-        (study.template.way, study.way_reason) for study in studies if not study.skipped
+        (one.template.way, one.way_reason)
+        for study in studies
+        for one in (study, *study.variants)
+        if not study.skipped
     )
     for (way, reason), count in counts.items():
         yield f"{count} of {counts.total()} studies train their members {way}: {reason}"

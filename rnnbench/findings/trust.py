@@ -13,6 +13,7 @@ from rnnbench.findings.ranking import Ranking
 from rnnbench.findings.standings import Standings, counted_units
 from rnnbench.findings.tuning import amount, trials
 from rnnbench.findings.wording import counted, listed, percent, space
+from rnnbench.hyperparameters import STACK
 from rnnbench.results import Results
 
 TOLERATED_MISMATCH = 0.05
@@ -75,7 +76,7 @@ def edges(results: Results) -> tuple[Edge, ...]:
             ("option", name, entry) for name, entry in search["own"].get(architecture, {}).items()
         ]
         for kind, name, entry in spaces:
-            value = row.get(f"{kind}_{name}")
+            value = row.get(name if name in STACK else f"{kind}_{name}")
             if _numeric(entry) and not pd.isna(value) and _at_edge(float(value), entry):
                 where = (architecture, setting, int(row["replicate"]))
                 found.append(Edge(*where, name, float(value), space(entry)))

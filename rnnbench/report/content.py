@@ -140,7 +140,10 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
             for setting, size in sizes.items()
         },
         search=search(manifest),
-        cards={name: card(entry) for name, entry in manifest["architectures"].items()},
+        cards={
+            name: card(entry, _searched(manifest, name))
+            for name, entry in manifest["architectures"].items()
+        },
         provenance=provenance(manifest),
         method=method(results, summary),
         forest_caption=_forest_caption(results, summary),
@@ -150,6 +153,12 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         if summary.quick
         else "",
     )
+
+
+def _searched(manifest: Mapping[str, Any], architecture: str) -> set[str]:
+    """Name what the search chose for an architecture."""
+    search = manifest["search"]
+    return {*search["space"], *search["own"].get(architecture, {})}
 
 
 def _written(results: Results) -> list[Written]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rnnbench.findings.tuning import amount, tuned
@@ -68,18 +68,26 @@ def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def card(architecture: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say what an architecture is made of."""
-    options = ", ".join(f"{name}={value}" for name, value in architecture["options"].items())
-    directions = "both directions" if architecture["bidirectional"] else "one direction"
+def card(architecture: Mapping[str, Any], searched: Collection[str]) -> list[tuple[str, str]]:
+    """Say what an architecture is made of; `searched` names what the search chose."""
+    each = {
+        name: "searched" if name in searched else value
+        for name, value in architecture["options"].items()
+    }
+    options = ", ".join(f"{name}={value}" for name, value in each.items())
+    stack = {
+        "layers": counted(architecture["layers"], "layer"),
+        "bidirectional": "both directions" if architecture["bidirectional"] else "one direction",
+        "dropout": f"dropout {architecture['dropout']:g}",
+    }
+    shown = [f"{name} searched" if name in searched else text for name, text in stack.items()]
     return [
-        ("cell", f"{architecture['cell']}, version {architecture['version']}"),
-        ("options", options or "defaults"),
         (
-            "stack",
-            f"{counted(architecture['layers'], 'layer')}, {directions}, "
-            f"dropout {architecture['dropout']:g}",
+            str(architecture.get("kind", "cell")),
+            f"{architecture['cell']}, version {architecture['version']}",
         ),
+        ("options", options or "defaults"),
+        ("stack", ", ".join(shown)),
         ("reference", str(architecture["reference"]) or GAP),
         *((str(term), str(text)) for term, text in architecture["card"].items()),
     ]
