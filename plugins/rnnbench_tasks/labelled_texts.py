@@ -10,7 +10,7 @@ from pathlib import Path
 
 import rnnbench
 
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+QUOTED = {"comma": ",", "semicolon": ";"}
 BY_SUFFIX = {".csv": "comma", ".tsv": "tab", ".tab": "tab"}
 
 
@@ -96,26 +96,34 @@ def _cells(path: Path, columns: Columns) -> Iterator[tuple[int, list[str]]]:
         suffix = Path(path.stem if path.suffix == ".gz" else path.name).suffix
         guess = "tab" if "\t" in text.partition("\n")[0] else "comma"
         separator = BY_SUFFIX.get(suffix.lower(), guess)
-    quoting = csv.QUOTE_NONE if separator == "tab" else csv.QUOTE_MINIMAL
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=SEPARATORS[separator], quoting=quoting, strict=True
-    )
-    line, expected = 1, 0
+    advice = f"cells are separated by a {separator}: correct the row, or set `separator`"
+    expected = 0
+    for line, cells in _by_tab(text) if separator == "tab" else _quoted(path, text, separator):
+        expected = expected or len(cells)
+        if len(cells) != expected:
+            raise rnnbench.DataError(
+                f"{path}:{line}: {len(cells)} cells where the first row has {expected}; {advice}"
+            )
+        yield line, cells
+
+
+def _by_tab(text: str) -> Iterator[tuple[int, list[str]]]:
+    for line, row in enumerate(text.split("\n"), 1):
+        if row:
+            yield line, row.split("\t")
+
+
+def _quoted(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=QUOTED[separator], strict=True)
+    line = 1
     try:
         for cells in reader:
-            expected = expected or len(cells)
-            if cells and len(cells) != expected:
-                raise rnnbench.DataError(
-                    f"{path}:{line}: {len(cells)} cells where the first row has {expected}; "
-                    f"cells are separated by a {separator}: correct the row, or set `separator`"
-                )
             if cells:
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
         raise rnnbench.DataError(
-            f"{path}:{line}: {error}; cells are separated by a {separator}: "
-            "correct the row, or set `separator`"
+            f"{path}:{line}: {error}; close every quote and double it within quotes"
         ) from None
 
 
@@ -139,7 +147,7 @@ def _header(
                 f"expected the header of the training file, {', '.join(like.header)}"
             )
         return like.header, False
-    column = _column(path, "label", columns.label, first, len(first))
+    column = _column(path, "label", columns.label, [], len(first))
     others = {cells[column].strip() for _, cells in table[1:]}
     return (None, False) if first[column] in others or not others else (first, True)
 

@@ -191,7 +191,7 @@ class TextClassification(rnnbench.Task):
         return tuple(self._noted())
 
     def _noted(self) -> Iterator[str]:
-        counts = [f"{len(texts):,} texts for {TITLES[part]}" for part, texts in self._texts.items()]
+        counts = [f"{len(texts):,} {TITLES[part]} texts" for part, texts in self._texts.items()]
         yield ", ".join(counts) + self._origin()
         for part, table in self._tables.items():
             if table.guessed:
@@ -292,10 +292,10 @@ class TextClassification(rnnbench.Task):
     @cached_property
     def _texts(self) -> dict[Part, list[Text]]:
         """Cut the texts into symbols, and deal those that have no table of their own."""
-        if not self.data:
+        given = {part: self._cut(table.rows) for part, table in self._tables.items()}
+        if not given:
             generated = opinions(self.language)
             return {part: self._cut(rows) for part, rows in generated.items()}
-        given = {part: self._cut(table.rows) for part, table in self._tables.items()}
         shares = {part: SHARES[part] for part in PARTS if part == "train" or part not in given}
         whole = sum(shares.values())
         groups: dict[tuple[str, ...], list[Text]] = {}

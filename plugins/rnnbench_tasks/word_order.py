@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -15,7 +16,6 @@ import rnnbench
 from rnnbench_tasks.actions import GRAMMARS, LANGUAGES, Grammar
 
 Part = Literal["train", "valid", "test"]
-Fact = tuple[str, str]
 
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 HELD_OUT = {"valid": 256, "test": 1024}
@@ -28,43 +28,37 @@ CERTAIN = 50.0
 class Stories:
     """What texts say, a row a text.
 
-    pair      [size, 2] the two participants, by number
+    meeting   [size, 1] which animal and person, by number
     verbs     [size, clauses] by number, all different in a text
-    acting    [size, clauses] which of the two acts, 0 or 1
+    actors    [size, clauses] who acts: 0 the person, 1 the animal
     inverted  [size, clauses] whether who acts is named last, 0 or 1
     asked     [size, 1] the clause that the question is about
-    named     [size, 1] which of the two the question names, 0 or 1
     """
 
-    pair: Tensor
+    meeting: Tensor
     verbs: Tensor
-    acting: Tensor
+    actors: Tensor
     inverted: Tensor
     asked: Tensor
-    named: Tensor
 
     def swapped(self) -> Stories:
         """Let the two change places in the clause asked about: the symbols stay the same."""
-        acts = self.acting.gather(1, self.asked)
-        return replace(self, acting=self.acting.scatter(1, self.asked, 1 - acts))
-
-    def answers(self) -> Tensor:
-        """Return whether the participant that the question names acted: [size], 0 or 1."""
-        return (self.acting.gather(1, self.asked) == self.named).squeeze(1).long()
+        acts = self.actors.gather(1, self.asked)
+        return replace(self, actors=self.actors.scatter(1, self.asked, 1 - acts))
 
 
 class WordOrder(rnnbench.Task):
-    """Say whether somebody did it (1) or had it done to them (0), which only word order tells.
+    """Say whether the animal (1) or the person (0) did it, which only word order tells.
 
     "개가 철수를 물었다" and "철수가 개를 물었다" have the same words. In every clause the
     same two meet, and one does something to the other; the question is about one of the clauses.
     Half of the clauses are passive, or in Korean put the object first, so that whoever is named
     first need not be the one who acts. With one clause, and with two in Korean:
 
-        input    the dog bit Chulsu . who bit ? Chulsu
+        input    the dog was bitten by Chulsu . who bit ?
         target   0
 
-        input    철수 를 개 가 물었다 . 철수 가 개 를 쫓았다 . 누가 물었나 ? 개
+        input    철수 를 개 가 물었다 . 철수 가 개 를 쫓았다 . 누가 물었나 ?
         target   1
 
     Read by characters, Korean is written as usual: 개가 철수를 물었다. To every text belongs
@@ -79,7 +73,7 @@ class WordOrder(rnnbench.Task):
     options = {
         "language": rnnbench.Option("english", choices=LANGUAGES, help="English or Korean"),
         "unit": rnnbench.Option("word", choices=rnnbench.UNITS, help="what is read at a step"),
-        "clauses": rnnbench.Option(1, low=1, high=12, help="clauses before the question"),
+        "clauses": rnnbench.Option(1, low=1, high=6, help="clauses before the question"),
         "inversion": rnnbench.Option(True, help="whether half of the clauses are inverted"),
         "embedding": rnnbench.Option(0, low=0, help="width of a symbol's vector; 0: one-hot"),
     }
@@ -105,7 +99,7 @@ class WordOrder(rnnbench.Task):
 
     @property
     def targets(self) -> rnnbench.Classes:
-        """No or yes."""
+        """The person or the animal."""
         return rnnbench.Classes(2)
 
     @property
@@ -118,9 +112,9 @@ class WordOrder(rnnbench.Task):
     def shortest_path(self, bidirectional: bool) -> float:
         """Return how far the clause that is asked about reaches from its read-out, on average.
 
-        Its clause may be any. Forwards its first symbol is the farthest. With two directions a
-        clause near the beginning is read backwards; the question goes forwards. Clauses and
-        question count with their average lengths.
+        It may be any. Forwards its first symbol is the farthest. With two directions a clause near
+        the beginning is read backwards, and the question forwards. Clauses and question count with
+        their average lengths.
         """
         clause, question = _mean_length(self._clauses), _mean_length(self._questions)
         last = self.clauses * clause + question - 1
@@ -155,8 +149,8 @@ class WordOrder(rnnbench.Task):
         for numbers, length in zip(batch.inputs.T.tolist(), batch.lengths.tolist(), strict=True):
             text = rnnbench.text_of(self._vocabulary.decode(numbers[:length]), self.unit)
             *clauses, question = map(str.strip, text.split("."))
-            said = [self._meanings[clause] for clause in clauses]
-            answers.append(int(self._meanings[question] in said))
+            who = dict(self._facts[clause] for clause in clauses)
+            answers.append(who[self._wanted[question]])
         right = one_hot(torch.tensor(answers), 2).float()
         return CERTAIN * right.to(batch.inputs.device)
 
@@ -164,109 +158,107 @@ class WordOrder(rnnbench.Task):
         """Draw stories of those who meet in this part."""
         device = generator.device
 
-        def drawn(count: int, width: int = 1) -> Tensor:
+        def drawn(count: int, width: int) -> Tensor:
             return torch.randint(count, (size, width), generator=generator, device=device)
 
-        pairs = self._pairs[part].to(device)
+        meetings = self._meetings[part].to(device)
         order = torch.rand(size, len(self._grammar.verbs), generator=generator, device=device)
         inverted = drawn(2, self.clauses)
         return Stories(
-            pair=pairs[drawn(len(pairs)).squeeze(1)],
+            meeting=meetings[drawn(len(meetings), 1)],
             verbs=order.argsort(1)[:, : self.clauses],
-            acting=drawn(2, self.clauses),
+            actors=drawn(2, self.clauses),
             inverted=inverted if self.inversion else torch.zeros_like(inverted),
-            asked=drawn(self.clauses),
-            named=drawn(2),
+            asked=drawn(self.clauses, 1),
         )
 
     def _told(self, stories: Stories) -> rnnbench.Batch:
         """Put stories into symbols: clause after clause, and the question."""
-        device = stories.pair.device
-        actors, others = (
-            stories.pair.gather(1, who) for who in (stories.acting, 1 - stories.acting)
-        )
-        clauses = self._clauses.to(device)[actors, others, stories.verbs, stories.inverted]
-        verb, name = stories.verbs.gather(1, stories.asked), stories.pair.gather(1, stories.named)
-        questions = self._questions.to(device)[verb, name]
+        device, asked = stories.asked.device, stories.asked
+        clauses = self._clauses.to(device)[
+            stories.meeting, stories.verbs, stories.actors, stories.inverted
+        ]
+        questions = self._questions.to(device)[stories.verbs.gather(1, asked)]
         spaced = torch.cat([clauses.flatten(1), questions.flatten(1)], 1)
         lengths = (spaced > 0).sum(1)
+        within = torch.arange(self.sequence_length, device=device) < lengths.unsqueeze(1)
         inputs = torch.zeros_like(spaced)
-        inputs[torch.arange(len(spaced[0]), device=device) < lengths.unsqueeze(1)] = spaced[
-            spaced > 0
-        ]
-        return rnnbench.Batch(inputs.T.contiguous(), stories.answers(), lengths)
+        inputs[within] = spaced[spaced > 0]
+        answers = stories.actors.gather(1, asked).squeeze(1)
+        return rnnbench.Batch(inputs.T.contiguous(), answers, lengths)
 
     @property
-    def _grammar(self) -> Grammar:
+    def _grammar(self) -> type[Grammar]:
         return GRAMMARS[self.language]
 
     @cached_property
-    def _pairs(self) -> dict[str, Tensor]:
-        """Who meets whom in which part: [pairs, 2]."""
-        pairs = torch.tensor(self._grammar.pairs())
-        return {part: pairs[rows] for part, rows in rnnbench.deal(len(pairs), SHARES).items()}
+    def _meetings(self) -> dict[str, Tensor]:
+        """Which meetings are in which part: [meetings] by number."""
+        dealt = rnnbench.deal(len(self._grammar.meetings()), SHARES)
+        return {part: torch.tensor(numbers) for part, numbers in dealt.items()}
 
     @cached_property
-    def _phrases(self) -> dict[tuple[int, ...], tuple[list[str], Fact]]:
-        """Everything that can be said or asked, in symbols, with what it is about.
-
-        Clauses are found by actor, other, verb and inversion, questions by verb and participant.
-        """
-        grammar, phrases = self._grammar, {}
-        verbs, inversions = enumerate(grammar.verbs), range(1 + self.inversion)
-        meetings = [meeting for pair in grammar.pairs() for meeting in (pair, pair[::-1])]
-        for v, verb in verbs:
-            for (a, b), inverted in product(meetings, inversions):
-                actor, other = grammar.participants[a], grammar.participants[b]
-                clause = grammar.clause(actor, other, verb, bool(inverted))
-                phrases[a, b, v, inverted] = self._symbols(clause), (actor, verb)
-            for n, name in enumerate(grammar.participants):
-                phrases[v, n] = self._symbols(grammar.question(verb, name)), (name, verb)
-        return phrases
+    def _said(self) -> dict[tuple[int, int, int, int], list[str]]:
+        """Every clause in symbols, by meeting, verb, actor and inversion."""
+        grammar, clauses = self._grammar, {}
+        for (m, (animal, person)), (v, verb) in product(
+            enumerate(grammar.meetings()), enumerate(grammar.verbs)
+        ):
+            for inverted in range(1 + self.inversion):
+                for a, (actor, other) in enumerate(((person, animal), (animal, person))):
+                    clause = grammar.clause(actor, other, verb, bool(inverted))
+                    clauses[m, v, a, inverted] = self._symbols(clause)
+        return clauses
 
     @cached_property
-    def _meanings(self) -> dict[str, Fact]:
-        """Who did what by what a clause says, and by what a question asks."""
-        return {
-            rnnbench.text_of(symbols, self.unit).partition(".")[0].strip(): fact
-            for symbols, fact in self._phrases.values()
-        }
+    def _asked(self) -> dict[tuple[int], list[str]]:
+        """Every question in symbols, by verb."""
+        verbs = enumerate(self._grammar.verbs)
+        return {(v,): self._symbols(self._grammar.question(verb)) for v, verb in verbs}
+
+    @cached_property
+    def _facts(self) -> dict[str, tuple[int, int]]:
+        """Which verb and which actor a clause names."""
+        return {self._bare(symbols): (v, a) for (_, v, a, _), symbols in self._said.items()}
+
+    @cached_property
+    def _wanted(self) -> dict[str, int]:
+        """Which verb a question names."""
+        return {self._bare(symbols): v for (v,), symbols in self._asked.items()}
+
+    def _bare(self, symbols: list[str]) -> str:
+        return rnnbench.text_of(symbols, self.unit).partition(".")[0].strip()
 
     @cached_property
     def _vocabulary(self) -> rnnbench.Vocabulary:
-        return rnnbench.Vocabulary.of(symbols for symbols, _ in self._phrases.values())
+        return rnnbench.Vocabulary.of([*self._said.values(), *self._asked.values()])
 
     @cached_property
     def _clauses(self) -> Tensor:
-        """Clauses by actor, other, verb and inversion; behind their symbols stand zeros."""
-        people, verbs = len(self._grammar.participants), len(self._grammar.verbs)
-        return self._table(people, people, verbs, 2)
+        """Clauses by meeting, verb, actor and inversion; behind their symbols stand zeros."""
+        return _table(self._said, self._vocabulary)
 
     @cached_property
     def _questions(self) -> Tensor:
-        """Questions by verb and participant; behind their symbols stand zeros."""
-        return self._table(len(self._grammar.verbs), len(self._grammar.participants))
-
-    def _table(self, *shape: int) -> Tensor:
-        """Lay out phrases by their numbers, which nobody's number 0 fills up."""
-        phrases = {
-            place: self._vocabulary.encode(symbols)
-            for place, (symbols, _) in self._phrases.items()
-            if len(place) == len(shape)
-        }
-        table = torch.zeros(*shape, max(map(len, phrases.values())), dtype=torch.int64)
-        for place, numbers in phrases.items():
-            table[place][: len(numbers)] = torch.tensor(numbers)
-        return table
+        """Questions by verb; behind their symbols stand zeros."""
+        return _table(self._asked, self._vocabulary)
 
     def _symbols(self, text: str) -> list[str]:
         joint = " " if self.unit == "word" else ""
         return rnnbench.symbols(text.replace("|", joint), self.unit)
 
 
+def _table(phrases: Mapping[tuple[int, ...], list[str]], words: rnnbench.Vocabulary) -> Tensor:
+    """Lay out phrases by their numbers: [*numbers, symbols]."""
+    shape = [1 + max(numbers) for numbers in zip(*phrases, strict=True)]
+    table = torch.zeros(*shape, max(map(len, phrases.values())), dtype=torch.int64)
+    for place, symbols in phrases.items():
+        table[place][: len(symbols)] = torch.tensor(words.encode(symbols))
+    return table
+
+
 def _mean_length(table: Tensor) -> float:
-    lengths = (table > 0).sum(-1)
-    return lengths[lengths > 0].double().mean().item()
+    return (table > 0).sum(-1).double().mean().item()
 
 
 @rnnbench.hookimpl
