@@ -177,11 +177,11 @@ class TextClassification(rnnbench.Task):
         """Read generated opinions by the rules of their language: logits [batch, classes]."""
         if self.data:
             return None
+        texts = zip(batch.inputs.T.tolist(), batch.lengths.tolist(), strict=True)
+        read = [self._vocabulary.decode(numbers[:length]) for numbers, length in texts]
         verdicts = [
-            verdict(rnnbench.text_of(self._vocabulary.decode(numbers[:length]), self.unit),
-                    self.language)
-            for numbers, length in zip(batch.inputs.T.tolist(), batch.lengths.tolist(), strict=True)
-        ]  # fmt: skip
+            verdict(rnnbench.text_of(symbols, self.unit), self.language) for symbols in read
+        ]
         classes = torch.tensor([self._labels.index(label) for label in verdicts])
         return CERTAIN * one_hot(classes, self.targets.count).float().to(batch.inputs.device)
 
