@@ -156,16 +156,11 @@ class TextClassification(rnnbench.Task):
 
         They are different ones, unless there are fewer than `size`.
         """
-        train, device = self._parts["train"], generator.device
-        if size > len(train):
-            rows = torch.randint(len(train), (size,), generator=generator, device=device)
-        else:
-            rows = torch.randperm(len(train), generator=generator, device=device)[:size]
-        return _on(device, train.choose(rows.cpu(), self.pattern))
+        return self._parts["train"].draw(size, generator, self.pattern)
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Return all texts for validation or for the test."""
-        return _on(generator.device, self._parts[split])
+        return self._parts[split].to(generator.device)
 
     def trivial(self, batch: rnnbench.Batch) -> Tensor:
         """Predict the shares of the labels in training: logits [batch, classes]."""
@@ -343,12 +338,6 @@ class TextClassification(rnnbench.Task):
 
 def _accuracy(logits: Tensor, batch: rnnbench.Batch) -> float:
     return (logits.argmax(-1) == batch.targets).double().mean().item()
-
-
-def _on(device: torch.device, batch: rnnbench.Batch) -> rnnbench.Batch:
-    return rnnbench.Batch(
-        batch.inputs.to(device), batch.targets.to(device), batch.lengths.to(device)
-    )
 
 
 @rnnbench.hookimpl
