@@ -1,0 +1,191 @@
+"""Time series classification: waves that pass three sensors, or files of the UCR and UEA archives."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from torch import Generator, Tensor
+
+import rnnbench
+from rnnbench_tasks.labelled import Labelled, Part, dealt
+from rnnbench_tasks.nearest import nearest, summaries
+from rnnbench_tasks.ts_file import MISSING, TimeSeries, read_ts
+from rnnbench_tasks.waves import Waves
+
+ALONE: dict[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
+BESIDE_TEST: dict[Part, float] = {"train": 0.8, "valid": 0.2}
+"""How a file is dealt that is the only one, and one that has a test file beside it."""
+
+# From this many steps on a note says what the series cost.
+LONG = 5000
+
+
+class TimeSeriesClassification(rnnbench.Task):
+    """Name the class of a time series: of a drawn one, in which directions did two waves pass?
+
+    Drawn by default: two waves pass three sensors in a row, each upwards (sensor 1 sees it first)
+    or downwards. Class 0 is two upward waves, 1 down then up, 2 up then down, 3 two downward ones.
+    Every value of a sensor taken alone looks alike in all classes: which sensor leads tells the
+    direction, and the order of the two has to be remembered. A series with `noise: 0`, in tenths:
+
+        ROW
+
+    With `data`, cases of a `.ts` file, each column standardised by the training part's mean and
+    deviation. Classes are those of training, dealt class by class: 80 % for training and 20 % for
+    validation where `test` names a test file, else 80, 10 and 10 %. Cases longer than `limit` lose
+    their end.
+
+    Not causal: the answer is due after the last step, so reading backwards is fair.
+    """
+
+    name = "time_series_classification"
+    reference = (
+        "files: Dau et al. 2019, arXiv:1810.07758; Bagnall et al. 2018, arXiv:1811.00075"
+    )
+    options = {
+        "data": rnnbench.Option("", file=True, help="a .ts file for training; none: drawn waves"),
+        "test": rnnbench.Option("", file=True, help="a .ts file for the test; none: a tenth"),
+        "limit": rnnbench.Option(
+            0, low=0, help="the most steps of a case in a file; 0: those of the longest in training"
+        ),
+        "missing": rnnbench.Option(
+            "error", choices=MISSING, help="what missing values in a file are, or become"
+        ),
+        "encoding": rnnbench.Option("utf-8", help="the encoding of the files"),
+        # from 40 on, even the waves of the shortest series hardly overlap
+        "length": rnnbench.Option(80, low=40, help="steps of the longest drawn series"),
+        "noise": rnnbench.Option(
+            0.3, low=0.0, help="deviation of the noise on drawn waves, whose height is 1"
+        ),
+    }
+    pattern = "many-to-one"
+    causal = False
+    metrics = ("accuracy", "cross_entropy")
+
+    data: str
+    test: str
+    limit: int
+    missing: str
+    encoding: str
+    length: int
+    noise: float
+
+    @property
+    def sequence_length(self) -> int:
+        """The longest series."""
+        return self._source.steps
+
+    @property
+    def inputs(self) -> rnnbench.Reals:
+        """One value a dimension."""
+        return rnnbench.Reals(self._source.width)
+
+    @property
+    def targets(self) -> rnnbench.Classes:
+        """The classes of training, and one for all labels that only held-out cases have."""
+        return self._source.targets
+
+    @property
+    def anchors(self) -> rnnbench.Anchors:
+        """A guess, the most frequent class, and the nearest neighbour in a summary of each series.
+
+        The summary is the mean, deviation, first and last value of each dimension; neighbours are
+        all cases but those for the test. Solved is 0.9 for drawn waves: who tells directions but
+        not their order reaches 0.75. For files it is the best floor.
+        """
+        return self._anchors
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The size of the parts, and what was cut, interpolated, unnamed or is long."""
+        filled = sum(part.filled for part in self._files.values())
+        notes = list(self._source.notes("cases"))
+        if filled:
+            notes.append(f"{filled} missing values were interpolated")
+        if self.data and self.sequence_length >= LONG:
+            notes.append(
+                f"series of {self.sequence_length} steps are long to train on; "
+                "`limit` cuts them"
+            )
+        return tuple(notes)
+
+    def shortest_path(self, bidirectional: bool) -> float:
+        """Return how far the farther wave is from its read-out; in a file, the first step.
+
+        With two directions the farthest step of a case is the one in its middle.
+        """
+        return self._source.path(bidirectional)
+
+    def batch(self, size: int, generator: Generator) -> rnnbench.Batch:
+        """Draw series: inputs [steps, size, dimensions], targets [size], lengths [size]."""
+        return self._source.batch(size, generator)
+
+    def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
+        """Return the cases for validation or the test; of waves, 512 or 2048 drawn ones."""
+        return self._source.held_out(split, generator)
+
+    def trivial(self, batch: rnnbench.Batch) -> Tensor:
+        """Predict the class most frequent in training: logits [batch, classes]."""
+        return self._source.most_frequent(batch)
+
+    @cached_property
+    def _source(self) -> Labelled | Waves:
+        if self.test and not self.data:
+            raise rnnbench.DataError(f"{self.test}: `test` without `data`; name the training file")
+        return self._read() if self.data else Waves(self.length, self.noise)
+
+    @cached_property
+    def _files(self) -> dict[str, TimeSeries]:
+        return {
+            path: read_ts(Path(path), self.missing, self.encoding)
+            for path in (self.data, self.test)
+            if path
+        }
+
+    def _read(self) -> Labelled:
+        cases = self._files[self.data].cases
+        labels = [case.label for case in cases]
+        if len(set(labels)) < 2:
+            raise rnnbench.DataError(
+                f"{self.data}: all cases are of class `{labels[0]}`; two classes are needed at least"
+            )
+        try:
+            parts = dealt(labels, cases, BESIDE_TEST if self.test else ALONE)
+        except ValueError as error:
+            raise rnnbench.DataError(f"{self.data}: {error}; give more cases") from None
+        if self.test:
+            test, train = self._files[self.test], self._files[self.data]
+            if test.dimensions != train.dimensions:
+                raise rnnbench.DataError(
+                    f"{self.test}: {test.dimensions} dimensions, but {self.data} has "
+                    f"{train.dimensions}; both files need the same"
+                )
+            parts["test"] = list(test.cases)
+        return Labelled.of(parts, self.limit)
+
+    @cached_property
+    def _anchors(self) -> rnnbench.Anchors:
+        source = self._source
+        test = source.held_out("test", Generator().manual_seed(0))
+        near = nearest(summaries(test), summaries(source.known), source.known.targets)
+        neighbour = share(near == test.targets)
+        trivial = share(self.trivial(test).argmax(-1) == test.targets)
+        return rnnbench.Anchors(
+            chance=1 / len(source.classes),
+            trivial=trivial,
+            oracle=None,
+            solved=max(trivial, neighbour) if self.data else 0.9,
+            floors={"1-NN on mean, deviation, first and last": neighbour},
+        )
+
+
+def share(right: Tensor) -> float:
+    """Return the part of answers that are right."""
+    return right.double().mean().item()
+
+
+@rnnbench.hookimpl
+def rnnbench_provide_tasks() -> list[type[rnnbench.Task]]:
+    """Provide time series classification."""
+    return [TimeSeriesClassification]
