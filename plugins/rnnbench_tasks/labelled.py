@@ -19,6 +19,10 @@ import rnnbench
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
+ALONE: dict[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
+BESIDE_TEST: dict[Part, float] = {"train": 0.8, "valid": 0.2}
+"""The shares of data that stands alone, and of data that has a test part beside it."""
+
 One = TypeVar("One")
 
 

@@ -50,3 +50,8 @@ def _moments(batch: rnnbench.Batch) -> tuple[Tensor, Tensor]:
     count = lengths.unsqueeze(-1)
     mean = (inputs * valid).sum(0) / count
     return mean, (((inputs - mean).square() * valid).sum(0) / count).sqrt()
+
+
+def share(right: Tensor) -> float:
+    """Return the part of answers that are right: their accuracy."""
+    return right.double().mean().item()

@@ -8,14 +8,10 @@ from pathlib import Path
 from torch import Generator, Tensor
 
 import rnnbench
-from rnnbench_tasks.labelled import Labelled, Part, dealt
-from rnnbench_tasks.nearest import nearest, summaries
+from rnnbench_tasks.labelled import ALONE, BESIDE_TEST, Labelled, dealt
+from rnnbench_tasks.nearest import nearest, share, summaries
 from rnnbench_tasks.ts_file import MISSING, TimeSeries, read_ts
 from rnnbench_tasks.waves import Waves
-
-ALONE: dict[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
-BESIDE_TEST: dict[Part, float] = {"train": 0.8, "valid": 0.2}
-"""How a file is dealt that is the only one, and one that has a test file beside it."""
 
 # From this many steps on a note says what the series cost.
 LONG = 5000
@@ -29,7 +25,10 @@ class TimeSeriesClassification(rnnbench.Task):
     Every value of a sensor taken alone looks alike in all classes: which sensor leads tells the
     direction, and the order of the two has to be remembered. A series with `noise: 0`, in tenths:
 
-        ROW
+        sensor_1    0  3  5  5  0 -7 -9 -5  0  2  1 -1 -3 -2  2  8 10  6  0 -3
+        sensor_2    0  0  0  2  5  5 0 -7 -10 -7 -4  0  4  9 10  5 -1 -3 -2 -1
+        sensor_3    0  0  0  0  0  2  4  4 -2 -7 -5  3  8  5  0 -3 -2 -1  0  0
+        target      2
 
     With `data`, cases of a `.ts` file, each column standardised by the training part's mean and
     deviation. Classes are those of training, dealt class by class: 80 % for training and 20 % for
@@ -178,11 +177,6 @@ class TimeSeriesClassification(rnnbench.Task):
             solved=max(trivial, neighbour) if self.data else 0.9,
             floors={"1-NN on mean, deviation, first and last": neighbour},
         )
-
-
-def share(right: Tensor) -> float:
-    """Return the part of answers that are right."""
-    return right.double().mean().item()
 
 
 @rnnbench.hookimpl

@@ -1,0 +1,71 @@
+"""Sound to frames: the logarithm of the energy in bands that are even on the mel scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Silence is that loud, 80 dB below the loudest of tones, not minus infinity.
+SILENCE = 1e-9
+
+Framing = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def resampled(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
+    """Return the sound with `wanted` samples a second instead of `rate`."""
+    # Importing it takes a second, which every listing of tasks would pay.
+    from scipy.signal import resample_poly
+
+    shared = gcd(rate, wanted)
+    return resample_poly(samples, wanted // shared, rate // shared).astype(np.float32)
+
+
+def framing(rate: int, bands: int, frame: float, hop: float) -> Framing:
+    """Return what turns samples [samples] of this rate into frames [frames, bands].
+
+    frame  milliseconds under a Hann window
+    hop    milliseconds from the middle of one frame to that of the next; the first is at 0
+    """
+    from scipy.signal import ShortTimeFFT
+    from scipy.signal.windows import hann
+
+    width, step = max(round(rate * frame / 1000), 4), max(round(rate * hop / 1000), 1)
+    points, weights = _filters(rate, bands, width)
+    transform = ShortTimeFFT(hann(width, sym=False), step, rate, mfft=points)
+
+    def frames(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        filled = np.pad(samples, (0, max(width - len(samples), 0)))
+        count = -(-len(samples) // step)
+        energy = weights @ (np.abs(transform.stft(filled, p0=0, p1=count)) / width) ** 2
+        return np.log(energy + SILENCE).T.astype(np.float32)
+
+    return frames
+
+
+def _filters(rate: int, bands: int, width: int) -> tuple[int, NDArray[np.float64]]:
+    """Return how many points a transform needs so that no band is empty, and the bands' weights.
+
+    Weights are [bands, frequencies]: triangles whose corners are even on the mel scale.
+    """
+    top = _mel(rate / 2)
+    corners = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
+    points = 1 << (width - 1).bit_length()
+    while True:
+        frequencies = np.fft.rfftfreq(points, 1 / rate)
+        weights = np.stack(
+            [
+                np.interp(frequencies, corners[band : band + 3], (0.0, 1.0, 0.0))
+                for band in range(bands)
+            ]
+        )
+        if weights.any(1).all():
+            return points, weights
+        points *= 2
+
+
+def _mel(frequency: float) -> float:
+    """O'Shaughnessy 1987."""
+    return 2595 * float(np.log10(1 + frequency / 700))
