@@ -39,9 +39,7 @@ class TimeSeriesClassification(rnnbench.Task):
     """
 
     name = "time_series_classification"
-    reference = (
-        "files: Dau et al. 2019, arXiv:1810.07758; Bagnall et al. 2018, arXiv:1811.00075"
-    )
+    reference = "files: Dau et al. 2019, arXiv:1810.07758; Bagnall et al. 2018, arXiv:1811.00075"
     options = {
         "data": rnnbench.Option("", file=True, help="a .ts file for training; none: drawn waves"),
         "test": rnnbench.Option("", file=True, help="a .ts file for the test; none: a tenth"),
@@ -104,8 +102,7 @@ class TimeSeriesClassification(rnnbench.Task):
             notes.append(f"{filled} missing values were interpolated")
         if self.data and self.sequence_length >= LONG:
             notes.append(
-                f"series of {self.sequence_length} steps are long to train on; "
-                "`limit` cuts them"
+                f"series of {self.sequence_length} steps are long to train on; `limit` cuts them"
             )
         return tuple(notes)
 

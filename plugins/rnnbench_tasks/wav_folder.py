@@ -85,9 +85,7 @@ def read_wav(path: Path) -> tuple[int, NDArray[np.float32]]:
     if not samples.size:
         raise rnnbench.DataError(f"{path}: the WAV file has no samples; remove it")
     if rate < LOWEST_RATE:
-        raise rnnbench.DataError(
-            f"{path}: {rate} samples a second; expected {LOWEST_RATE} or more"
-        )
+        raise rnnbench.DataError(f"{path}: {rate} samples a second; expected {LOWEST_RATE} or more")
     scaled = _scaled(samples)
     if not np.isfinite(scaled).all():
         raise rnnbench.DataError(f"{path}: a sample is NaN or infinite; expected finite ones")

@@ -75,7 +75,9 @@ class Waves:
         """Draw series: inputs [length, size, 3], targets [size], lengths [size]."""
         count = len(self.classes)
         device = generator.device
-        return self._drawn(torch.randint(count, (size,), generator=generator, device=device), generator)
+        return self._drawn(
+            torch.randint(count, (size,), generator=generator, device=device), generator
+        )
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Draw 512 series for validation or 2048 for the test, as many of each class."""
@@ -107,7 +109,9 @@ class Waves:
         delay = sensor * (1 - 2 * downwards) * period / 4
         steps = torch.arange(self.length, device=device).view(-1, 1, 1, 1)
         since = steps - (middle + delay)
-        waves = torch.exp(-(since / WIDTH).square() / 2) * torch.cos(2 * pi * since / period + phase)
+        waves = torch.exp(-(since / WIDTH).square() / 2) * torch.cos(
+            2 * pi * since / period + phase
+        )
         inputs = waves.sum(-1).transpose(1, 2)
         inputs += self.noise * torch.randn(inputs.shape, generator=generator, device=device)
         inputs *= (steps[..., 0] < lengths.unsqueeze(-1)).float()
