@@ -13,9 +13,11 @@ from rnnbench_metrics.accuracy import Accuracy
 from rnnbench_tasks.time_series_classification import TimeSeriesClassification
 
 HEADER = "# made by hand\n@problemName Toy\n@timeStamps false\n@classLabel true up down\n@data\n"
+# ten cases of each class: a ramp that rises or falls, and a dimension that only counts
 CASES = "".join(
-    f"{','.join(str(sign * step + n) for step in range(3 + n % 2))}:1,1,{n}{',2' * (n % 2)}:{label}\n"
+    f"{','.join(str(sign * step + n) for step in range(3 + n % 2))}:1,1,{n}{tail}:{label}\n"
     for n in range(10)
+    for tail in ("", ",2")[n % 2 : n % 2 + 1]
     for sign, label in ((1, "up"), (-1, "down"))
 )
 
@@ -244,7 +246,7 @@ BAD = {
         "@classLabel false\n@data\n1,2\n",
         r"train.ts:1: @classLabel false: the file has no classes",
     ),
-    "one class": (HEADER + ONE * 9, r"train.ts: all cases are of class `up`; two classes"),
+    "one class": (HEADER + ONE * 9, r"train.ts: all cases are of class `up`; two are needed"),
     "too few": (HEADER + ONE + "1,2:3,4:down\n", r"train.ts: no class has the 3 examples"),
     "no label": (HEADER + ONE + "1,2,3\n", r"train.ts:7: no `:` and so no class"),
     "missing label": (HEADER + "1,2:3,4:?\n", r"train.ts:6: `\?` is no class; expected one of up"),

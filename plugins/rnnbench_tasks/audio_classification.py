@@ -30,8 +30,8 @@ class AudioClassification(rnnbench.Task):
 
     With `data`, a folder with a sub-folder a class and .wav files in it, dealt class by class: 80 %
     for training and 20 % for validation where `test` names such a folder too, else 80, 10 and 10 %.
-    Channels are averaged, and sounds resampled to the rate that is most frequent in training. Folders
-    whose name begins with `.` or `_` are no classes.
+    Channels are averaged, and sounds resampled to the rate that is most frequent in training.
+    Folders whose name begins with `.` or `_` are no classes.
 
     A step is a frame: the logarithm of the energy in `bands` bands that are even on the mel scale,
     standardised band by band by the training part's mean and deviation. Sounds of more than `limit`

@@ -1,4 +1,4 @@
-"""Time series classification: waves that pass three sensors, or files of the UCR and UEA archives."""
+"""Time series classification: waves that pass three sensors, or a file of the UCR archive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG = 5000
 
 
 class TimeSeriesClassification(rnnbench.Task):
-    """Name the class of a time series: of a drawn one, in which directions did two waves pass?
+    """Name the class of a time series; of a drawn one, the directions in which two waves passed.
 
     Drawn by default: two waves pass three sensors in a row, each upwards (sensor 1 sees it first)
     or downwards. Class 0 is two upward waves, 1 down then up, 2 up then down, 3 two downward ones.
@@ -96,11 +96,13 @@ class TimeSeriesClassification(rnnbench.Task):
     @property
     def notes(self) -> tuple[str, ...]:
         """The size of the parts, and what was cut, interpolated, unnamed or is long."""
+        if isinstance(self._source, Waves):
+            return ()
         filled = sum(part.filled for part in self._files.values())
         notes = list(self._source.notes("cases"))
         if filled:
             notes.append(f"{filled} missing values were interpolated")
-        if self.data and self.sequence_length >= LONG:
+        if self.sequence_length >= LONG:
             notes.append(
                 f"series of {self.sequence_length} steps are long to train on; `limit` cuts them"
             )
@@ -144,7 +146,7 @@ class TimeSeriesClassification(rnnbench.Task):
         labels = [case.label for case in cases]
         if len(set(labels)) < 2:
             raise rnnbench.DataError(
-                f"{self.data}: all cases are of class `{labels[0]}`; two classes are needed at least"
+                f"{self.data}: all cases are of class `{labels[0]}`; two are needed at least"
             )
         try:
             parts = dealt(labels, cases, BESIDE_TEST if self.test else ALONE)

@@ -93,7 +93,7 @@ def read_wav(path: Path) -> tuple[int, NDArray[np.float32]]:
 
 
 def _scaled(samples: NDArray) -> NDArray[np.float32]:
-    """Divide integers by their full scale; 8 bits are unsigned, 24 stand in the upper ones of 32."""
+    """Divide integers by their full scale; 8 bits are unsigned, 24 stand at the top of 32."""
     if samples.dtype == np.uint8:
         return (samples.astype(np.float32) - 128) / 128
     if np.issubdtype(samples.dtype, np.integer):

@@ -87,10 +87,6 @@ class Waves:
         """Predict all classes alike: logits [batch, 4]."""
         return torch.zeros(len(batch), len(self.classes), device=batch.inputs.device)
 
-    def notes(self, noun: str) -> tuple[str, ...]:
-        """Return none: every series is as it was drawn."""
-        return ()
-
     def _drawn(self, targets: Tensor, generator: Generator) -> rnnbench.Batch:
         size, device = len(targets), generator.device
 
@@ -109,9 +105,8 @@ class Waves:
         delay = sensor * (1 - 2 * downwards) * period / 4
         steps = torch.arange(self.length, device=device).view(-1, 1, 1, 1)
         since = steps - (middle + delay)
-        waves = torch.exp(-(since / WIDTH).square() / 2) * torch.cos(
-            2 * pi * since / period + phase
-        )
+        bells = torch.exp(-(since / WIDTH).square() / 2)
+        waves = bells * torch.cos(2 * pi * since / period + phase)
         inputs = waves.sum(-1).transpose(1, 2)
         inputs += self.noise * torch.randn(inputs.shape, generator=generator, device=device)
         inputs *= (steps[..., 0] < lengths.unsqueeze(-1)).float()
