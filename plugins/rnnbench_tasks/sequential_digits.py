@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
 
-import numpy as np
-import torch
 from torch import Generator, Tensor
 
 import rnnbench
-
-Part = Literal["train", "valid", "test"]
-
-SIDE = 8
-DIGITS = 10
-
-# Of every five scans of a digit, in file order. The rule needs no random numbers, so the split is
-# the same with every version of NumPy.
-PARTS: tuple[Part, ...] = ("train", "train", "train", "valid", "test")
+from rnnbench_tasks import scans
 
 
 class SequentialDigits(rnnbench.Task):
@@ -61,17 +50,17 @@ class SequentialDigits(rnnbench.Task):
     @property
     def sequence_length(self) -> int:
         """64 pixels or 8 rows."""
-        return SIDE * SIDE // self.inputs.width
+        return scans.SIDE**2 // self.inputs.width
 
     @property
     def inputs(self) -> rnnbench.Reals:
         """A pixel or a row."""
-        return rnnbench.Reals(SIDE if self.order == "rows" else 1)
+        return rnnbench.Reals(scans.SIDE if self.order == "rows" else 1)
 
     @property
     def targets(self) -> rnnbench.Classes:
         """The digit."""
-        return rnnbench.Classes(DIGITS)
+        return rnnbench.Classes(scans.DIGITS)
 
     @property
     def anchors(self) -> rnnbench.Anchors:
@@ -80,9 +69,14 @@ class SequentialDigits(rnnbench.Task):
         Solved is 0.9, what the nearest of ten mean scans reaches without reading a sequence (0.902
         on the validation part, 0.915 on the test part; the nearest neighbour reaches 0.980).
         """
-        test = self._parts["test"].targets
-        frequent = (test == self._most_frequent).sum().item() / len(test)
-        return rnnbench.Anchors(chance=1 / DIGITS, trivial=frequent, oracle=None, solved=0.9)
+        digits = scans.parts()["test"].digits
+        return rnnbench.Anchors(
+            chance=1 / scans.DIGITS,
+            trivial=(digits == scans.most_frequent()).double().mean().item(),
+            oracle=None,
+            solved=0.9,
+            floors=scans.floors(),
+        )
 
     def shortest_path(self, bidirectional: bool) -> float:
         """Return how far the farthest step is from its read-out: all of them count.
@@ -99,11 +93,7 @@ class SequentialDigits(rnnbench.Task):
             ValueError: there are not as many.
         """
         train, device = self._parts["train"], generator.device
-        if size > len(train):
-            raise ValueError(
-                f"a batch of {size} asks for more than the {len(train)} training scans"
-            )
-        rows = torch.randperm(len(train), generator=generator, device=device)[:size]
+        rows = scans.draw(size, generator)
         return rnnbench.Batch(
             train.inputs.to(device).index_select(1, rows), train.targets.to(device)[rows]
         )
@@ -115,33 +105,17 @@ class SequentialDigits(rnnbench.Task):
 
     def trivial(self, batch: rnnbench.Batch) -> Tensor:
         """Predict the digit that is most frequent in training: logits [batch, 10]."""
-        logits = batch.inputs.new_zeros(len(batch), DIGITS)
-        logits[:, self._most_frequent] = 1.0
+        logits = batch.inputs.new_zeros(len(batch), scans.DIGITS)
+        logits[:, scans.most_frequent()] = 1.0
         return logits
 
     @cached_property
-    def _most_frequent(self) -> int:
-        return int(self._parts["train"].targets.bincount().argmax())
-
-    @cached_property
-    def _parts(self) -> dict[Part, rnnbench.Batch]:
-        """Read the scans and cut them into parts."""
-        # Importing it takes most of a second, which every listing of tasks would pay.
-        from sklearn.datasets import load_digits
-
-        scans, digits = load_digits(return_X_y=True)
-        rank = np.zeros_like(digits)
-        for digit in range(DIGITS):
-            same = digits == digit
-            rank[same] = np.arange(same.sum())
-        part = np.array(PARTS)[rank % len(PARTS)]
-        inputs = torch.from_numpy(scans).float().div(16)
-        inputs = inputs.view(len(scans), self.sequence_length, self.inputs.width).transpose(0, 1)
-        targets = torch.from_numpy(digits).long()
-        rows = {name: torch.from_numpy(np.flatnonzero(part == name)) for name in PARTS}
+    def _parts(self) -> dict[scans.Part, rnnbench.Batch]:
+        """Lay the scans out as sequences: inputs [steps, count, values], targets [count]."""
+        shape = (-1, self.sequence_length, self.inputs.width)
         return {
-            name: rnnbench.Batch(inputs.index_select(1, those), targets[those])
-            for name, those in rows.items()
+            name: rnnbench.Batch(values.view(shape).transpose(0, 1).contiguous(), digits)
+            for name, (values, digits) in scans.parts().items()
         }
 
 
