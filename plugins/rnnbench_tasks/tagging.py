@@ -28,7 +28,7 @@ class Tagging(rnnbench.Task):
     """Give every word of a sentence its part of speech.
 
     Words are ambiguous, and what decides may stand before or after them. By default the sentences
-    are 5000 different ones of a small grammar of English, in which each has one reading:
+    are 3000 different ones of a small grammar of English, in which each has one reading:
 
         input   they saw  her plan since the  storm fell .
         target  PRON VERB DET NOUN SCONJ DET  NOUN  VERB PUNCT

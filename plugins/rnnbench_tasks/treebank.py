@@ -17,7 +17,7 @@ Part = Literal["train", "valid", "test"]
 SHARES: Mapping[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
 """What each part gets of the sentences that are dealt."""
 
-GENERATED = 5000
+GENERATED = 3000
 
 
 @dataclass(frozen=True)
