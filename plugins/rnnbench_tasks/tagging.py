@@ -30,8 +30,8 @@ class Tagging(rnnbench.Task):
     Words are ambiguous, and what decides may stand before or after them. By default the sentences
     are 3000 different ones of a small grammar of English, in which each has one reading:
 
-        input   they saw  her plan since the  storm fell .
-        target  PRON VERB DET NOUN SCONJ DET  NOUN  VERB PUNCT
+        input   since the storm fell ,     they saw  her plan .
+        target  SCONJ DET NOUN  VERB PUNCT PRON VERB DET NOUN PUNCT
 
     Without `fell`, `since` would be ADP; before an object (`they saw her plan the walk`), `her`
     would be PRON and `plan` VERB.
