@@ -145,16 +145,11 @@ class Tagging(rnnbench.Task):
 
         They are different ones, unless there are fewer.
         """
-        train, device = self._batches["train"], generator.device
-        if size > len(train):
-            rows = torch.randint(len(train), (size,), generator=generator, device=device)
-        else:
-            rows = torch.randperm(len(train), generator=generator, device=device)[:size]
-        return _moved(train.choose(rows.cpu(), self.pattern), device)
+        return self._batches["train"].draw(size, generator, self.pattern)
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Return all sentences of a part, as long as they are."""
-        return _moved(self._batches[split], generator.device)
+        return self._batches[split].to(generator.device)
 
     def trivial(self, batch: rnnbench.Batch) -> Tensor:
         """Predict the tag that each symbol has most often: logits [time, batch, tags]."""
@@ -289,11 +284,6 @@ def _accuracy(tag: Callable[[Sequence[str]], list[str]], sentences: Iterable[Sen
         for found, expected in zip(tag(words), tags, strict=True)
     ]
     return sum(right) / len(right)
-
-
-def _moved(batch: rnnbench.Batch, device: torch.device) -> rnnbench.Batch:
-    parts = (batch.inputs, batch.targets, batch.lengths, batch.mask)
-    return rnnbench.Batch(*(part.to(device) for part in parts))
 
 
 @rnnbench.hookimpl
