@@ -442,6 +442,7 @@ def _task_card(task: ResolvedTask) -> dict[str, Any]:
         "task": task.entry.task,
         "version": task.component.version,
         "options": dict(task.setting.options),
+        "stated": dict(task.entry.options),
         "files": dict(task.setting.files),
         "notes": list(one.notes),
         "metric": task.metrics[0].name,

@@ -579,9 +579,9 @@ def test_chunks_are_read_in_order(planned):
         ("{layer: bag}", "x.yaml:4:17: unknown layer `bag`"),
         (
             "{layer: mlp, cell: rnn}",
-            "x.yaml:4:9: an architecture has a `cell` or a `layer`, not both",
+            "x.yaml:4:3: an architecture has a `cell` or a `layer`, not both",
         ),
-        ("{layers: 2}", "x.yaml:4:9: an architecture has a `cell` or a `layer`, not neither"),
+        ("{layers: 2}", "x.yaml:4:3: an architecture has a `cell` or a `layer`, not neither"),
         ("{layer: mlp, window: 2}", "x.yaml:4:22: unknown key of an architecture with layer `mlp`"),
         ("{layer: autoregressive, window: 0}", "x.yaml:4:41: option `window` is at least 1, not 0"),
     ],

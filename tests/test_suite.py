@@ -201,7 +201,7 @@ def test_sets_are_made_before_anything_is_checked(tmp_path):
         ("budget.standrd.updates=1", "unknown key of budget `standrd`; did you mean `standard`?"),
         ("match.parameters=x", "`parameters` takes a whole number, 1 or more, not 'x'"),
         ("reference=lsm", "unknown architecture `lsm`; did you mean `lstm`?"),
-        ("architectures.new={layers: 2}", "architectures.new lacks `cell`"),
+        ("architectures.new={layers: 2}", "an architecture has a `cell` or a `layer`, not neither"),
     ],
 )
 def test_a_mistake_in_a_set_names_the_set(tmp_path, assignment, said):
@@ -264,7 +264,7 @@ MISTAKES = [
     ("reference: lstm", "contrasts: [[tanh, lstm], [lstm, tanh]]", "8:27", "[lstm, tanh]", "twice"),
     ("reference: lstm", "metrics: accuracy", "8:10", "accuracy", "a list of names of metrics"),
     ("reference: lstm", "metrics: [1]", "8:11", "1", "entry 1 of metrics takes a word"),
-    ("tanh: {cell: rnn}", "tanh: {cel: rnn}", "4:3", "tanh", "architectures.tanh lacks `cell`"),
+    ("tanh: {cell: rnn}", "tanh: {cel: rnn}", "4:3", "tanh", "an architecture has a `cell` or a `layer`, not neither"),
     ("tanh: {cell: rnn}", "tanh:", "4:3", "tanh", "takes a mapping with cell"),
     ("tanh: {cell: rnn}", "tanh: {cell: rnn, a: [1]}", "4:24", "[1]", "an option takes a number"),
     ("tanh: {cell: rnn}", "tanh: {cell: rnn, layers: 0}", "4:29", "0", "1 or more, not 0"),
@@ -360,3 +360,22 @@ def test_reading_a_suite_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_path_or_an_address_is_named_by_its_file(tmp_path):
+    address = f"https://host/data/c.csv#sha256={'0' * 64}"
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "suite: x\nquestion: Which?\narchitectures: {a: {cell: rnn}}\nmatch: {hidden: 3}\n"
+        "settings:\n"
+        f"  - {{task: t, data: [one/a.tsv, two/a.tsv, b#1.tsv, '{address}']}}\n"
+        "budget: {standard: {updates: 1, trials: 1, seeds: 1}}\n"
+    )
+    settings = read_suite(path).settings
+    assert [setting.name for setting in settings] == [
+        "t(data=a.tsv)",
+        "t(data=two/a.tsv)",
+        't(data="b#1.tsv")',
+        "t(data=c.csv)",
+    ]
+    assert settings[3].options == {"data": address}

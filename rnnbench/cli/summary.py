@@ -18,7 +18,9 @@ def print_summary(summary: Summary) -> None:
             out.print(line)
     out.print(_table(summary))
     out.print()
-    out.print(_scores(summary))
+    wide = _scores(summary)
+    fits = out.measure(wide).maximum <= out.width
+    out.print(wide if fits else _long_scores(summary))
     out.print(
         "* not separable from the best of its setting; k/n: runs that solved the task; "
         "✕ k/n: failed runs, left out of the mean",
@@ -50,6 +52,18 @@ def _scores(summary: Summary) -> Table:
         for setting in summary.settings
     )
     return table(("mean score", *(row.architecture for row in by_index)), rows)
+
+
+def _long_scores(summary: Summary) -> Table:
+    """Return a row a setting and architecture, for where the table is wider than the terminal."""
+    by_index = sorted(summary.rows, key=lambda row: row.index)
+    entries = {(e.architecture, e.setting): e for row in summary.rows for e in row.entries}
+    rows = (
+        (row.architecture, _entry(entries.get((row.architecture, setting))), first)
+        for setting in summary.settings
+        for row, first in zip(by_index, [setting, *[""] * len(by_index)], strict=False)
+    )
+    return table(("architecture", "mean score", "setting"), rows)
 
 
 def _entry(entry: Entry | None) -> str:

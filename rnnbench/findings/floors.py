@@ -19,6 +19,15 @@ def floors(manifest: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
     return list(found.items())
 
 
+def best_floor(setting: Mapping[str, Any]) -> tuple[str, float] | None:
+    """Return the best naive predictor of a setting and its score, where there is one."""
+    values: Mapping[str, float] = setting.get("floors", {})
+    if not values:
+        return None
+    best = max if setting["direction"] == "max" else min
+    return best(values.items(), key=lambda item: item[1])
+
+
 def beaten(manifest: Mapping[str, Any], entries: Iterable[Entry]) -> list[str]:
     """Say for each setting with naive predictors who beats the best one with a whole interval.
 
@@ -27,11 +36,10 @@ def beaten(manifest: Mapping[str, Any], entries: Iterable[Entry]) -> list[str]:
     each = list(entries)
     found = []
     for setting, described in manifest["settings"].items():
-        values = described.get("floors", {})
-        if not values:
+        best = best_floor(described)
+        if best is None:
             continue
-        larger = described["direction"] == "max"
-        name, floor = (max if larger else min)(values.items(), key=lambda item: item[1])
+        larger, (name, floor) = described["direction"] == "max", best
         here = [entry for entry in each if entry.setting == setting]
         better = [
             entry.architecture

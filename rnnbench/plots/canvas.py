@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 
 from rnnbench.files import write_atomically
+from rnnbench.findings.floors import best_floor
 from rnnbench.findings.standings import ceiling
 from rnnbench.plots.palette import look
 
@@ -151,11 +152,16 @@ def draw_anchors(
     values: pd.DataFrame,
     trivial_at: Mapping[float, float] | None = None,
 ) -> None:
-    """Draw the trivial predictor's score, and open the y axis from it to the best score, if known.
+    """Draw what needs no network, and open the y axis from it to the best score, if known.
 
-    trivial_at   its score by x, where it depends on x; else it is the setting's at every x
+    That is the best naive predictor where the setting has some, else the trivial one.
+
+    trivial_at   the trivial predictor's score by x, where it depends on x
     """
-    levels = list(trivial_at.values()) if trivial_at else [float(setting["trivial"])]
+    name, level = best_floor(setting) or ("trivial predictor", float(setting["trivial"]))
+    if trivial_at:
+        name = "trivial predictor"
+    levels = list(trivial_at.values()) if trivial_at else [level]
     best = ceiling(setting)
     dashes: dict[str, Any] = {"color": "#6b7178", "linewidth": 1, "linestyle": (0, (4, 3))}
     if trivial_at:
@@ -163,7 +169,7 @@ def draw_anchors(
     else:
         axes.axhline(levels[0], zorder=1, **dashes)
     axes.annotate(
-        "trivial predictor",
+        plain(name, 40),
         (1, levels[-1]),
         xycoords=("axes fraction", "data"),
         xytext=(-2, 2 if setting["direction"] == "max" else -2),

@@ -15,12 +15,17 @@ def moment(iso: str) -> str:
 
 
 def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
-    """Describe a setting: what it asks, how it is scored, and what is known beforehand."""
+    """Describe a setting: what it asks, how it is scored, and what is known beforehand.
+
+    Options are those that the suite states.
+    """
     path = entry["path"]
     return {
         "name": name,
         "task": str(entry["task"]),
-        "options": ", ".join(f"{option}={value}" for option, value in entry["options"].items()),
+        "options": ", ".join(
+            f"{option}={value}" for option, value in entry.get("stated", entry["options"]).items()
+        ),
         "summary": str(entry["summary"]),
         "metric": f"{entry['metric'].replace('_', ' ')}, "
         + ("higher is better" if entry["direction"] == "max" else "lower is better"),

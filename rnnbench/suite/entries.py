@@ -114,26 +114,35 @@ def read_settings(source: Source, given: Sequence[Setting], at: Place) -> tuple[
         for values in itertools.product(*lists.values()):
             options = dict(zip(lists, values, strict=True))
             name = setting_name(setting.task, options)
+            if name in entries and entries[name].options != options:
+                name = setting_name(setting.task, options, short=False)
             if name in entries:
                 raise source.error(place, f"the setting `{name}` is there twice", value=True)
             entries[name] = SettingEntry(name, setting.task, options, place)
     return tuple(entries.values())
 
 
-def setting_name(task: str, options: Mapping[str, Value]) -> str:
-    """Return `task(option=value, …)`, the same for the same options in any order."""
+def setting_name(task: str, options: Mapping[str, Value], *, short: bool = True) -> str:
+    """Return `task(option=value, …)`, the same for the same options in any order.
+
+    short  say of a path or an address only the file that it leads to
+    """
     if not options:
         return task
-    return f"{task}({', '.join(f'{name}={_plain(options[name])}' for name in sorted(options))})"
+    told = {name: _file(value) if short else value for name, value in options.items()}
+    return f"{task}({', '.join(f'{name}={_plain(told[name])}' for name in sorted(told))})"
+
+
+def _file(value: Value) -> Value:
+    """Return the last part of a path or an address; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    path = value.partition("#")[0] if "://" in value else value
+    return path.rstrip("/").rpartition("/")[2] or value
 
 
 def _plain(value: Value) -> str:
-    """Return a value as in a name; a text that could be taken for more than a word in quotes.
-
-    Of an address it is the file.
-    """
-    if isinstance(value, str) and "://" in value:
-        value = value.partition("#")[0].rpartition("/")[2]
+    """Return a value as in a name; a text that could be taken for more than a word in quotes."""
     if isinstance(value, str) and re.fullmatch(r"[\w./+-]+", value):
         return value
     return json.dumps(value, ensure_ascii=False)

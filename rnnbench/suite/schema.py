@@ -64,7 +64,7 @@ class Architecture(Section):
     def _cell_or_layer(self) -> Architecture:
         if (self.cell is None) == (self.layer is None):
             both = "both" if self.cell is not None else "neither"
-            raise fault(f"an architecture has a `cell` or a `layer`, not {both}")
+            raise fault(f"an architecture has a `cell` or a `layer`, not {both}", key=True)
         return self
 
 
