@@ -148,17 +148,11 @@ class Labelled:
 
         inputs [steps, size, width], targets [size], lengths [size]
         """
-        train, device = self.parts["train"], generator.device
-        count = len(train)
-        if size > count:
-            rows = torch.randint(count, (size,), generator=generator, device=device)
-        else:
-            rows = torch.randperm(count, generator=generator, device=device)[:size]
-        return _on(device, train.choose(rows.to("cpu"), "many-to-one"))
+        return self.parts["train"].draw(size, generator, "many-to-one")
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Return a whole part."""
-        return _on(generator.device, self.parts[split])
+        return self.parts[split].to(generator.device)
 
     def most_frequent(self, batch: rnnbench.Batch) -> Tensor:
         """Predict the class that is most frequent in training: logits [batch, classes]."""
@@ -197,9 +191,3 @@ def _lengths(batch: rnnbench.Batch) -> Tensor:
     if batch.lengths is None:
         raise TypeError("sequences in memory have lengths")
     return batch.lengths
-
-
-def _on(device: torch.device, batch: rnnbench.Batch) -> rnnbench.Batch:
-    return rnnbench.Batch(
-        batch.inputs.to(device), batch.targets.to(device), _lengths(batch).to(device)
-    )
