@@ -73,6 +73,14 @@ def test_a_bag_loses_the_order_and_nothing_else():
     assert not torch.allclose(outputs(layer, x)[-1], outputs(layer, x + 1)[-1])
 
 
+def test_a_second_bag_sees_what_order_the_first_one_lost():
+    x, order = torch.randn(T, B, X, generator=seeded()), torch.randperm(T, generator=seeded(2))
+    targets = torch.zeros(B, dtype=torch.int64)
+    one, two = (network(BagOfWords(), layers=layers) for layers in (1, 2))
+    torch.testing.assert_close(one(Batch(x, targets)), one(Batch(x[order], targets)))
+    assert not torch.allclose(two(Batch(x, targets)), two(Batch(x[order], targets)))
+
+
 def test_a_linear_window_is_an_autoregression():
     """With the identity and one output, x̂ = Σ a_k x_{t−k} + b."""
     layer = Autoregressive(window=2, nonlinearity="identity")

@@ -264,7 +264,7 @@ MISTAKES = [
     ("reference: lstm", "contrasts: [[tanh, lstm], [lstm, tanh]]", "8:27", "[lstm, tanh]", "twice"),
     ("reference: lstm", "metrics: accuracy", "8:10", "accuracy", "a list of names of metrics"),
     ("reference: lstm", "metrics: [1]", "8:11", "1", "entry 1 of metrics takes a word"),
-    ("tanh: {cell: rnn}", "tanh: {cel: rnn}", "4:3", "tanh", "an architecture has a `cell` or a `layer`, not neither"),
+    ("tanh: {cell: rnn}", "tanh: {cel: rnn}", "4:3", "tanh", "a `cell` or a `layer`, not neither"),
     ("tanh: {cell: rnn}", "tanh:", "4:3", "tanh", "takes a mapping with cell"),
     ("tanh: {cell: rnn}", "tanh: {cell: rnn, a: [1]}", "4:24", "[1]", "an option takes a number"),
     ("tanh: {cell: rnn}", "tanh: {cell: rnn, layers: 0}", "4:29", "0", "1 or more, not 0"),

@@ -12,7 +12,8 @@ from rnnbench_layers.nonlinearity import NONLINEARITIES
 class BagOfWords(Layer):
     """A bag of words: a function of the mean of all inputs so far, whatever their order.
 
-    With `nonlinearity: identity` it is a linear classifier of word frequencies.
+    With `nonlinearity: identity` it is a linear classifier of word frequencies. Only one layer of
+    it loses all order: a second one averages what the first says of every beginning.
     """
 
     name = "bag_of_words"
