@@ -11,6 +11,10 @@ from rnnbench import Batch, Classes, Layer, Reals, Tensors, uniform
 from rnnbench.errors import OptionError, PluginError
 from rnnbench.group.way import Ways
 from rnnbench.nn import build, flops, sizes
+from rnnbench_cells.gru import GRU
+from rnnbench_cells.lstm import LSTM
+from rnnbench_cells.peephole_lstm import PeepholeLSTM
+from rnnbench_cells.rnn import RNN
 from rnnbench_layers.autoregressive import Autoregressive
 from rnnbench_layers.bag_of_words import BagOfWords
 from rnnbench_layers.mlp import MLP
@@ -198,3 +202,15 @@ def test_members_train_together_and_leave_the_bits_they_leave_alone(layer, of):
 def test_options_that_make_no_sense_are_refused(layer, chosen):
     with pytest.raises(OptionError):
         layer(**chosen)
+
+
+@every_layer
+def test_only_what_knows_the_length_grows_with_it(layer):
+    short, long = (sizes(layer, task(steps=steps), hidden=H).parameters for steps in (T, 100 * T))
+    assert (long > short) == (layer.name == "mlp")
+
+
+@pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU(), PeepholeLSTM()], ids=lambda one: one.name)
+def test_the_parameters_of_a_recurrent_network_do_not_grow_with_the_length(cell):
+    short, long = (sizes(cell, task(steps=steps), hidden=H) for steps in (T, 100 * T))
+    assert short == long

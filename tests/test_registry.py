@@ -393,4 +393,8 @@ def test_the_example_package_loads_as_its_pyproject_declares(monkeypatch):
     project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
     entries = project["entry-points"]["rnnbench"].items()
     registry = load_registry(entry_points=[EntryPoint(*entry, "rnnbench") for entry in entries])
-    assert status(registry, "example").provides == ("cell mgu", "task sign_parity")
+    assert status(registry, "example").provides == (
+        "cell mgu",
+        "layer smoothing",
+        "task sign_parity",
+    )

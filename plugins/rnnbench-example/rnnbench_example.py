@@ -1,4 +1,4 @@
-"""A cell and a task for rnnbench: the minimal gated unit, and parity of signs."""
+"""A cell, a layer and a task for rnnbench: the minimal gated unit, smoothing, parity of signs."""
 
 from __future__ import annotations
 
@@ -46,6 +46,34 @@ h_t = (1 − f_t) ∘ h_{t−1} + f_t ∘ n_t"""
         f = sigmoid(f_x + s.h @ w.U[:hidden].T + w.forget_bias)
         n = tanh(n_x + (f * s.h) @ w.U[hidden:].T)
         return {"h": (1 - f) * s.h + f * n}
+
+
+class Smoothing(rnnbench.Layer):
+    """An exponential moving average of the inputs, and a hidden layer on it (Brown 1956)."""
+
+    name = "smoothing"
+    reference = "Brown 1956, Exponential Smoothing for Predicting Demand"
+    equations = """\
+m_t = d m_{t−1} + (1 − d) x_t
+h_t = tanh(W m_t + b)"""
+    card = {"biases": "one", "initialisation": "W uniform ±1/√inputs, b zero"}
+    options = {
+        "decay": rnnbench.Option(
+            0.5, search=rnnbench.Between(0.0, 0.99), low=0.0, high=1.0, help="d, what is kept"
+        )
+    }
+
+    def weights(self, inputs: int, hidden: int, steps: int) -> dict[str, rnnbench.Initial]:  # noqa: ARG002
+        """Declare W and b; the length of sequences changes nothing."""
+        return {"W": rnnbench.uniform(hidden, inputs), "b": rnnbench.zeros(hidden)}
+
+    def forward(self, x: Tensor, lengths: Tensor | None, w: rnnbench.Tensors) -> Tensor:  # noqa: ARG002
+        """Map x [time, batch, inputs] to [time, batch, hidden]."""
+        steps = torch.arange(len(x), device=x.device)
+        ago = steps.unsqueeze(1) - steps
+        shares = torch.where(ago >= 0, (1 - w.decay) * w.decay ** ago.clamp(min=0), 0)
+        averages = (shares @ x.flatten(1)).view_as(x)
+        return tanh(averages @ w.W.T + w.b)
 
 
 class SignParity(rnnbench.Task):
@@ -112,6 +140,12 @@ class SignParity(rnnbench.Task):
 def rnnbench_provide_cells() -> list[type[rnnbench.Cell]]:
     """Provide the minimal gated unit."""
     return [MinimalGatedUnit]
+
+
+@rnnbench.hookimpl
+def rnnbench_provide_layers() -> list[type[rnnbench.Layer]]:
+    """Provide smoothing."""
+    return [Smoothing]
 
 
 @rnnbench.hookimpl

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from rnnbench_example import MinimalGatedUnit, SignParity
+from rnnbench_example import MinimalGatedUnit, SignParity, Smoothing
 
 import rnnbench
 
@@ -26,6 +26,14 @@ def test_a_closed_gate_keeps_the_state():
     x, h = torch.tensor([[5.0]]), torch.tensor([[0.2]])
     new = MinimalGatedUnit().step(x, rnnbench.Tensors(h=h), one_unit(-50.0))["h"]
     torch.testing.assert_close(new, h)
+
+
+def test_smoothing_keeps_its_share_of_the_past():
+    x = torch.tensor([1.0, 0.0, 2.0]).view(3, 1, 1)
+    w = rnnbench.Tensors(W=torch.tensor([[1.0]]), b=torch.zeros(1), decay=torch.tensor(0.5))
+    # m = 0.5, 0.25, 0.125 + 1
+    expected = torch.tensor([0.5, 0.25, 1.125]).tanh().view(3, 1, 1)
+    torch.testing.assert_close(Smoothing().forward(x, None, w), expected)
 
 
 def test_two_negative_numbers_are_even_and_one_is_odd():
