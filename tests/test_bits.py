@@ -87,7 +87,7 @@ def test_every_task_is_the_same_in_any_group(name):
     cell = REGISTRY.cells["gru"].cls
     component = REGISTRY.tasks[name].cls
     length = component.options.get("length")
-    task = component(**({} if length is None else {"length": int(max(10, length.low or 0))}))
+    task = component(**({} if length is None else {"length": int(max(16, length.low or 0))}))
     members = five(cell, task)
     assert Ways().choose(members[0], cell, task).way == "together"
     require_same_everywhere(cell, task, members)

@@ -142,7 +142,7 @@ def test_an_expected_error_is_one_line_and_exit_code_2(monkeypatch, capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith(
-        "error: unknown cell, task or metric `lstn`; did you mean `lstm`? Known: "
+        "error: unknown cell, layer, task or metric `lstn`; did you mean `lstm`? Known: "
     )
     assert output.err.count("\n") == 1
 

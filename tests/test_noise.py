@@ -104,7 +104,12 @@ def drawn(noise, strength, *, key=7, steps=T, batch=B, training=True, dtype=torc
 def task(pattern="many-to-one"):
     """Stand in for a task: only what a network reads of one."""
     return SimpleNamespace(
-        name="fake", pattern=pattern, inputs=Reals(X), targets=Classes(4), loss_over_steps="mean"
+        name="fake",
+        pattern=pattern,
+        inputs=Reals(X),
+        targets=Classes(4),
+        loss_over_steps="mean",
+        sequence_length=T,
     )
 
 
@@ -381,7 +386,7 @@ def test_a_network_draws_alike_for_a_seed_and_not_at_all_in_evaluation(cell):
 def test_every_name_layer_direction_and_update_has_bits_of_its_own():
     net = network(ZoneoutLSTM(), layers=2, bidirectional=True, dropout=0.5)
     sites = [site for site in net.modules() if isinstance(site, Keyed)]
-    assert len(sites) == 2 * 2 * 2 + 1
+    assert len(sites) == 2 * 2 * 2 + 2
     seen = []
     for seed in (1, 2, 1):
         rekey(net, seed)
