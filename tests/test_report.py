@@ -323,4 +323,4 @@ def test_naive_predictors_stand_below_the_scores_and_who_beats_them_is_said(tmp_
         assert said in text
         assert "3 texts were cut" in text
         assert "unigram" in text
-    assert "| 4-gram | 0.500 |" in markdown
+    assert "| 4-gram (naive) | 0.500 |" in markdown
