@@ -8,6 +8,9 @@ from rnnbench.cli.console import console, table
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.wording import estimate, number
 
+UNBOUNDED = 10_000
+"""Columns that no table needs."""
+
 
 def print_summary(summary: Summary) -> None:
     """Print the verdict and the tables of a summary, as the report has them."""
@@ -19,7 +22,8 @@ def print_summary(summary: Summary) -> None:
     out.print(_table(summary))
     out.print()
     wide = _scores(summary)
-    fits = out.measure(wide).maximum <= out.width
+    unbounded = out.options.update_width(UNBOUNDED)
+    fits = out.measure(wide, options=unbounded).maximum <= out.width
     out.print(wide if fits else _long_scores(summary))
     out.print(
         "* not separable from the best of its setting; k/n: runs that solved the task; "
