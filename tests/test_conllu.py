@@ -64,6 +64,11 @@ def test_two_columns_are_words_and_tags(write):
     ]
 
 
+def test_comments_alone_are_no_sentence(write):
+    path = write("# newdoc\n\n" + DOG + "# end of file\n")
+    assert read_sentences(path, "UPOS") == read_sentences(write(DOG), "UPOS")
+
+
 def test_a_tag_of_no_features_is_a_tag(write):
     assert read_sentences(write(DOG), "FEATS") == [Sentence(("the", "dog"), ("_", "_"))]
 
@@ -77,7 +82,7 @@ BAD = {
     "three columns": ("the\tDET\tx\n", r":1: 3 columns; expected the 10 .* or a file of 2"),
     "a column too many": ("the\tDET\ndog\tN\tx\n", r":2: 3 columns; expected a word, a tab"),
     "cut within a line": (DOG + "1\tdo", r":5: 2 columns; expected the 10"),
-    "comments alone": (DOG + "# text = \n# more\n\n" + DOG, r":5: a sentence without words"),
+    "comments and nothing else": ("# text = \n# more\n\n# end\n", r": comments and no sentence"),
     "ranges alone": (DOG + row("1-2", "don't"), r":5: a sentence without words"),
     "no blank line": (
         DOG.rstrip("\n") + "\n" + row(1, "a"),

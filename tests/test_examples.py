@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from rnnbench.contracts import Batch
+from rnnbench.errors import DataError
 from rnnbench.examples import deal, pad
 
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -76,3 +77,11 @@ def test_different_sequences_are_drawn_while_there_are_enough():
     again = in_memory(6).draw(6, torch.Generator().manual_seed(0), "many-to-one")
     assert torch.equal(drawn.targets, again.targets)
     assert len(in_memory(2).draw(5, generator, "many-to-one")) == 5
+
+
+def test_what_takes_gigabytes_is_refused_with_the_cure():
+    long = torch.zeros(1, dtype=torch.int64).expand(50_000)
+    with pytest.raises(
+        DataError, match=r"10,000 sequences, each padded to 50,000 steps, take 3\.7"
+    ):
+        pad([long] * 10_000, 50_000)

@@ -375,6 +375,8 @@ def test_what_is_wrong_with_a_file_is_said_on_one_line(tmp_path):
     assert ":11: column `b` has 'inf'" in refused(written(tmp_path, good, text))
     text[9] = "1_0"
     assert ":11: column `b` has '1_0'" in refused(written(tmp_path, good, text))
+    text[9] = "1e308"
+    assert ":11: column `b` has '1e308'" in refused(written(tmp_path, good, text))
     text[9] = "1,5"
     told = refused(written(tmp_path, good, text))
     assert told.startswith(":11: 3 values where the header has 2 names")
@@ -388,6 +390,27 @@ def test_what_is_wrong_with_a_file_is_said_on_one_line(tmp_path):
     assert "`separator` is one character" in refused(written(tmp_path, good), separator="||")
 
 
+@pytest.mark.parametrize(
+    ("text", "separator", "message"),
+    [
+        ('a,b\n1,"x\n2,3\n', ",", ":2: not CSV: unexpected end of data"),
+        ("1,2\n3,4\n5,6\n", ",", ":1: the first line holds numbers"),
+        ("d;v\n1;2,5\n2;3,5\n", ";", ": column `v` holds numbers with decimal commas"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(tmp_path, text, separator, message):
+    path = tmp_path / "odd.csv"
+    path.write_text(text)
+    assert refused(str(path), separator=separator).startswith(message)
+
+
+def test_odd_line_ends_within_a_cell_end_no_line(tmp_path):
+    path = tmp_path / "odd.csv"
+    lines = "".join(f"{value},one\u2028two\n" for value in walk())
+    path.write_text("a,remark\n" + lines, encoding="utf-8")
+    assert task(str(path)).inputs.width == 1
+
+
 def test_a_file_that_is_no_table_is_refused(tmp_path):
     path = tmp_path / "broken.csv"
     path.write_text("")
@@ -399,7 +422,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     path.write_bytes(gzip.compress(("a\n" + "1\n2\n" * 5000).encode())[:-20])
     assert "damaged or cut off" in refused(str(path))
     path.write_text('a,b\n1,2\n"3,4\n5,6\n')
-    assert refused(str(path)).startswith(":3: 1 values where the header has 2 names")
+    assert refused(str(path)).startswith(":3: not CSV: unexpected end of data")
     path.write_text("a\n" + "1" * 200_000)
     assert refused(str(path)).startswith(":2: not CSV")
     assert "cannot be read" in refused(str(tmp_path / "absent.csv"))

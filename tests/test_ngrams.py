@@ -83,3 +83,16 @@ def test_a_million_symbols_take_seconds_at_most():
     started = time.process_time()
     bits(text[:900_000], [text[900_000:]], 65)
     assert time.process_time() - started < 6
+
+
+@pytest.mark.parametrize(
+    ("train", "stream"),
+    [("abcabcabdabcac", "abcaca"), ("abcabcabcd", "abcdabc"), ("abab", "bababa")],
+)
+def test_a_context_that_ends_the_text_leaves_its_word_to_the_shorter_one(train, stream):
+    def numbers(text):
+        return np.array([ord(letter) - ord("a") for letter in text])
+
+    found = ngrams.bits_per_symbol(numbers(train), [numbers(stream)], 4)
+    assert len(found) == len(ngrams.NAMES)
+    assert all(np.isfinite(bits) and bits > 0 for bits in found.values())

@@ -356,6 +356,12 @@ def test_what_is_wrong_with_json_is_said_on_one_line(tmp_path):
     assert refused(str(path)) == ": the file is empty"
     path.write_bytes(gzip.compress(json.dumps(whole()).encode())[:-30])
     assert "damaged or cut off" in refused(str(path))
+    packed = tmp_path / "packed.npz"
+    np.savez_compressed(packed, train_roll_packed=np.arange(200, dtype=np.uint8))
+    content = bytearray(packed.read_bytes())
+    content[len(content) // 2] ^= 255
+    packed.write_bytes(bytes(content))
+    assert "a damaged .npz file" in refused(str(packed))
     path.write_text("[" * 200_000)
     assert "neither .npz nor .mat nor JSON" in refused(str(path))
 

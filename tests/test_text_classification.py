@@ -107,6 +107,13 @@ def test_a_training_batch_holds_different_texts_as_long_as_there_are_enough(tabl
     assert task.batch(64, seeded(0)).inputs.shape == (task.sequence_length, 64)
 
 
+@pytest.mark.parametrize("chosen", [{"limit": 4}, {"vocabulary": 20}])
+def test_what_is_not_read_as_it_stands_has_no_oracle(chosen):
+    task = TextClassification(**chosen)
+    assert task.anchors.oracle is None
+    assert task.oracle(task.batch(2, seeded(0))) is None
+
+
 @generated
 def test_anchors_are_what_the_predictors_measure(chosen):
     task = TextClassification(**chosen)

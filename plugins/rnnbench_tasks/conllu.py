@@ -33,8 +33,8 @@ class Sentence(NamedTuple):
 def read_sentences(path: Path, column: str, encoding: str = "utf-8") -> list[Sentence]:
     """Return the sentences of a file, each of at least one word.
 
-    Multiword ranges (`1-2`) and empty nodes (`1.1`) are no words. A file whose first word stands in
-    two columns is read as words and tags, whatever `column` says.
+    Multiword ranges (`1-2`) and empty nodes (`1.1`) are no words, comments alone are no sentence. A
+    file whose first word stands in two columns is read as words and tags, whatever `column` says.
 
     Raises:
         DataError: the file cannot be read, or a line is not what its format says.
@@ -46,6 +46,8 @@ def read_sentences(path: Path, column: str, encoding: str = "utf-8") -> list[Sen
     sentences = []
     for block in blocks:
         words = [line for line in block if not _is_comment(line[1], pairs)]
+        if not words:
+            continue
         found = list(read(path, words, column))
         if not found:
             raise rnnbench.DataError(
@@ -54,6 +56,8 @@ def read_sentences(path: Path, column: str, encoding: str = "utf-8") -> list[Sen
             )
         forms, tags = zip(*found, strict=True)
         sentences.append(Sentence(forms, tags))
+    if not sentences:
+        raise rnnbench.DataError(f"{path}: comments and no sentence; expected a word a line")
     return sentences
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,10 @@ import rnnbench
 
 MISSING = frozenset({"", "?", "nan", "na"})
 """What stands for no value, in any case of letters."""
+
+
+LARGEST = 1e100
+"""What a value may be at most: its square is still a number."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ def read_columns(
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise rnnbench.DataError(f"{path}:1: column `{twice[0]}` is there twice; rename one")
+    if any(header) and all(_is_number(name) for name in header if name):
+        raise rnnbench.DataError(
+            f"{path}:1: the first line holds numbers; write a line with the columns' names above it"
+        )
     named = ", ".join(filter(None, header)) or "none"
     for name in wanted:
         if name not in header:
@@ -78,6 +87,10 @@ def read_columns(
         if not any(_is_number(cell) for _, cell in cells):
             if wanted:
                 raise rnnbench.DataError(f"{path}: column `{name}` holds no number; leave it out")
+            if any(_is_number(cell.replace(",", ".")) for _, cell in cells):
+                raise rnnbench.DataError(
+                    f"{path}: column `{name}` holds numbers with decimal commas; write points"
+                )
             skipped.append(name)
             continue
         column = _numbers(path, name, cells, interpolate)
@@ -95,7 +108,7 @@ def _rows(path: Path, separator: str, text: str) -> Iterator[tuple[int, list[str
     """Yield each row with the line on which it begins; empty lines are left out."""
     if len(separator) != 1:
         raise rnnbench.DataError(f"{path}: `separator` is one character, not {separator!r}")
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
     try:
         for row in reader:
@@ -131,6 +144,6 @@ def _numbers(
 
 def _is_number(cell: str) -> bool:
     try:
-        return math.isfinite(float(cell)) and "_" not in cell
+        return abs(float(cell)) <= LARGEST and "_" not in cell
     except ValueError:
         return False

@@ -35,7 +35,7 @@ class HiddenMarkov:
         with np.errstate(divide="ignore"):
             self._steps = np.log(steps / steps.sum(1, keepdims=True))
             self._words = {word: np.log(row / per_tag) for word, row in emitted.items()}
-        self._unknown = np.log(rare / per_tag)
+        self._unknown = np.log(rare / (per_tag + 1))
 
     def tag(self, words: Sequence[str]) -> list[str]:
         """Return the most probable tags of a sentence (Viterbi 1967)."""

@@ -53,9 +53,12 @@ def _probabilities(train: Numbers, text: Numbers, place: Numbers, symbols: int) 
         grams = before_train * symbols + train
         seen, numbers, counts = np.unique(grams, return_inverse=True, return_counts=True)
         contexts = seen // symbols
-        total, kinds = np.bincount(contexts, counts), np.bincount(contexts)
+        # the last context of the text may have nothing behind it
+        most = 1 + max(before_train.max(), before_text.max())
+        total = np.bincount(contexts, counts, minlength=most)
+        kinds = np.bincount(contexts, minlength=most)
 
-        known = before_text >= 0
+        known = (before_text >= 0) & (total[before_text] > 0)
         context = before_text[known]
         found = np.full(len(text), -1)
         found[known] = _where(seen, context * symbols + text[known])

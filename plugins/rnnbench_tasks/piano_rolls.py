@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,14 @@ def read_rolls(path: Path) -> dict[str, Pieces]:
     return _from_json(path, content)
 
 
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
+
+
 def _from_npz(path: Path, content: bytes) -> dict[str, Pieces]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, *_DAMAGED) as error:
         raise rnnbench.DataError(f"{path}: a damaged .npz file ({error}); fetch it again") from None
     parts = {}
     for part in PARTS:

@@ -169,8 +169,11 @@ class TextClassification(rnnbench.Task):
         return shares.to(batch.inputs.device).repeat(len(batch), 1)
 
     def oracle(self, batch: rnnbench.Batch) -> Tensor | None:
-        """Read generated opinions by the rules of their language: logits [batch, classes]."""
-        if self.data:
+        """Read generated opinions by the rules of their language: logits [batch, classes].
+
+        There is none where a text is cut or a symbol unknown.
+        """
+        if self.data or not self._legible:
             return None
         texts = zip(batch.inputs.T.tolist(), batch.lengths.tolist(), strict=True)
         read = [self._vocabulary.decode(numbers[:length]) for numbers, length in texts]
@@ -278,6 +281,16 @@ class TextClassification(rnnbench.Task):
                 "expected at least two labels, set `label` to their column"
             )
         return labels
+
+    @cached_property
+    def _legible(self) -> bool:
+        """Whether every text is read whole, and all of its symbols are known."""
+        known = set(self._vocabulary.symbols)
+        return all(
+            len(text.symbols) <= self._steps and known.issuperset(text.symbols)
+            for texts in self._texts.values()
+            for text in texts
+        )
 
     @cached_property
     def _unseen(self) -> set[str]:

@@ -49,7 +49,14 @@ def read_folder(folder: Path) -> list[Clip]:
 
 
 def _read_class(folder: Path) -> list[Clip]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".wav")
+    files = sorted(
+        (
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() == ".wav" and not path.name.startswith((".", "_"))
+        ),
+        key=lambda path: path.name,
+    )
     if not files:
         raise rnnbench.DataError(
             f"{folder}: no .wav file for this class; add some, or remove the folder"
