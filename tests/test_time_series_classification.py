@@ -229,6 +229,21 @@ def test_comments_blank_lines_and_windows_line_ends_are_read(tmp_path):
     assert torch.equal(task.batch(4, seeded(0)).inputs, plain.inputs)
 
 
+def test_a_class_may_be_spelled_otherwise_than_in_the_header(tmp_path):
+    plain = read(tmp_path, HEADER.replace("up down", "1 2") + numbered("1", "2"))
+    other = read(
+        tmp_path, "% made by hand\n" + HEADER.replace("up down", "1,2") + numbered("1.0", "2")
+    )
+    assert other.targets == plain.targets
+    for task in (plain, other):
+        assert sorted(task.batch(6, seeded(0)).targets.unique().tolist()) == [0, 1]
+    assert torch.equal(other.batch(6, seeded(0)).targets, plain.batch(6, seeded(0)).targets)
+
+
+def numbered(up, down):
+    return CASES.replace(":up", f":{up}").replace(":down", f":{down}")
+
+
 ONE = "1,2:3,4:up\n"
 BAD = {
     "no header": ("1,2:3,4:up\n", r"train.ts:1: found `1,2:3,4:up` before .* \.ts file"),

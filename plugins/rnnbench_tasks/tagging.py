@@ -106,7 +106,7 @@ class Tagging(rnnbench.Task):
         batch = self._batches["test"]
         right = self.trivial(batch).argmax(-1) == batch.targets
         return rnnbench.Anchors(
-            chance=1 / self.targets.count,
+            chance=1 / len(self._treebank.tags),
             trivial=right[batch.mask].double().mean().item(),
             oracle=1.0 if self._has_rule else None,
             solved=max(floors.values()) if self.data else 0.99,

@@ -136,7 +136,7 @@ class TextClassification(rnnbench.Task):
         floors = {"majority": majority, "naive_bayes": _accuracy(counting.logits(test), test)}
         judged = self.oracle(test)
         return rnnbench.Anchors(
-            chance=1 / self.targets.count,
+            chance=1 / len(self._labels),
             trivial=majority,
             oracle=None if judged is None else _accuracy(judged, test),
             solved=max(floors.values()) if self.data else SOLVED,

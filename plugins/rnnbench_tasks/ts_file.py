@@ -75,7 +75,7 @@ def _header(path: Path, lines: list[str]) -> tuple[int, tuple[str, ...]]:
     classes: tuple[str, ...] = ()
     for number, line in enumerate(lines, 1):
         words = line.split()
-        if not words or words[0].startswith("#"):
+        if not words or words[0].startswith(("#", "%")):
             continue
         if not words[0].startswith("@"):
             raise rnnbench.DataError(
@@ -90,7 +90,7 @@ def _header(path: Path, lines: list[str]) -> tuple[int, tuple[str, ...]]:
                 f"{path}:{number}: {' '.join(words[:2])}: the file has {REFUSED[key, value]}"
             )
         if key == "@classlabel":
-            classes = tuple(words[2:])
+            classes = tuple(filter(None, ",".join(words[2:]).split(",")))
     raise rnnbench.DataError(f"{path}: no line `@data`; expected a .ts file with one before cases")
 
 
@@ -101,7 +101,9 @@ def _case(where: str, text: str, classes: tuple[str, ...]) -> tuple[NDArray[np.f
         raise rnnbench.DataError(f"{where}: the file has {REFUSED['@timestamps', 'true']}")
     if not columns:
         raise rnnbench.DataError(f"{where}: no `:` and so no class; {EXPECTED}")
-    if label in ("", "?") or (classes and label not in classes):
+    spelled = {_number_or_word(one): one for one in classes}
+    listed = spelled.get(_number_or_word(label), "") if classes else label
+    if label in ("", "?") or not listed:
         known = f"one of {_short(', '.join(classes))}" if classes else "a word"
         raise rnnbench.DataError(
             f"{where}: `{_short(label)}` is no class; expected {known} after the last `:`"
@@ -113,7 +115,15 @@ def _case(where: str, text: str, classes: tuple[str, ...]) -> tuple[NDArray[np.f
                 f"{where}: dimension {n} has {len(each)} values, the first {len(values[0])}; "
                 "every dimension of a case needs as many"
             )
-    return np.stack(values, 1), label
+    return np.stack(values, 1), listed
+
+
+def _number_or_word(label: str) -> str:
+    """Return a label in one spelling: `1` and `1.0` are one class."""
+    try:
+        return str(float(label))
+    except ValueError:
+        return label
 
 
 def _column(where: str, text: str) -> NDArray[np.float64]:
