@@ -68,6 +68,15 @@ class Plan:
         return reference if reference in self.architectures else next(iter(self.architectures))
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the data, setting by setting."""
+        return tuple(
+            f"{name}: {note}"
+            for name, setting in self.settings.items()
+            for note in setting["notes"]
+        )
+
+    @property
     def contrasts(self) -> tuple[tuple[str, str], ...]:
         """The suite's contrasts between architectures that are there; else with the reference."""
         there = self.architectures

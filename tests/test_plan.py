@@ -615,3 +615,13 @@ def test_the_content_of_data_files_is_part_of_a_setting(tmp_path, registry):
     assert made().key != before.key
     with pytest.raises(DataError, match="has changed since the run was planned"):
         Tasks(filed, DataFiles((tmp_path / "data",))).of(before.setting)
+
+
+def test_what_a_reader_must_know_of_the_data_is_said_beforehand(planned):
+    made = planned(
+        ("{task: copy_memory, length: 5}", "{task: char_lm, text: hello}"),
+        ("copy_memory: 40", "char_lm: 40"),
+    )
+    assert made.notes
+    assert all(note.startswith("char_lm(text=hello): ") for note in made.notes)
+    assert planned().notes == ()

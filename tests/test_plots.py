@@ -132,3 +132,13 @@ def test_a_trivial_score_that_depends_on_length_is_drawn_at_each_length():
     assert list(line.get_ydata()) == [0.7, 0.26]
     low, high = axes.get_ylim()
     assert low < 0 < 0.7 < high
+
+
+def test_where_every_score_is_the_trivial_one_figures_are_drawn_without_a_warning(tmp_path):
+    results = synthetic.results(scores=lambda *_: 1.0)
+    for setting in results.manifest["settings"].values():
+        setting.update(trivial=1.0, best=1.0, oracle=1.0)
+    for table in (results.curves, results.trials):
+        table[table.columns.intersection(["value", "score", "mean"])] = 1.0
+    # warnings are errors
+    assert any(isinstance(figure, Figure) for figure in draw_all(results, tmp_path))

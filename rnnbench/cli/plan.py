@@ -103,8 +103,8 @@ def command(
         f"\nA study is {spent.trials} trials, {confirmed} of them confirmed on "
         f"{wanted.search.confirm_seeds} more seeds, and {spent.seeds} runs of the frozen choice."
     )
-    for warning in planned.warnings:
-        out.print(f"note: {warning}")
+    for note in (*planned.notes, *planned.warnings):
+        out.print(f"note: {note}")
     for text in _ways(planned.studies):
         out.print(text)
     number = len(gpus) or workers or cores()

@@ -151,8 +151,8 @@ def _print_head(planned: Plan, workers: int, gpus: tuple[str, ...]) -> None:
         f"settings, budget {suite.chosen.name}, {where}",
         err=True,
     )
-    for warning in planned.warnings:
-        typer.echo(f"note: {warning}", err=True)
+    for note in (*planned.notes, *planned.warnings):
+        typer.echo(f"note: {note}", err=True)
 
 
 def _write_suite(folder: Path, planned: Plan) -> None:

@@ -28,5 +28,5 @@ def command(suite: SuiteFile, budget: Budget = None, only: Only = None, sets: Se
             compiling=building,
         )
     typer.echo(f"{suite}: fine; {len(planned.studies)} studies with budget {wanted.chosen.name}")
-    for warning in planned.warnings:
-        typer.echo(f"note: {warning}")
+    for note in (*planned.notes, *planned.warnings):
+        typer.echo(f"note: {note}")

@@ -183,7 +183,8 @@ def draw_anchors(
     known = levels if best is None else [*levels, best]
     low = min(*known, float(pd.Series(seen.ravel()).min()))
     high = max(*known, float(pd.Series(seen.ravel()).max()))
-    margin = 0.05 * (high - low)
+    # where all scores are one, the axis still has a height
+    margin = 0.05 * ((high - low) or abs(high) or 1.0)
     axes.set_ylim(low - margin, high + margin)
     axes.set_ylabel(f"{setting['metric'].replace('_', ' ')} ({arrow(setting)})")
 
