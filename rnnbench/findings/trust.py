@@ -93,7 +93,9 @@ def _numeric(entry: Mapping[str, Any]) -> bool:
 
 def _at_edge(value: float, entry: Mapping[str, Any]) -> bool:
     if entry["kind"] == "choice":
-        return value in (min(entry["values"]), max(entry["values"]))
+        # of two values either is an end
+        several = len(entry["values"]) > 2
+        return several and value in (min(entry["values"]), max(entry["values"]))
     low, high = float(entry["low"]), float(entry["high"])
     if entry["kind"] == "log":
         value, low, high = math.log(value), math.log(low), math.log(high)
