@@ -116,7 +116,8 @@ class Study:
             "structure": net.structure,
             "numeric": net.numeric,
         }
-        return {name: homes[self._home(name)][name] for name in self._names()}
+        names = (*self.search.shared, *self.search.own)
+        return {name: homes[self._home(name)][name] for name in names}
 
     @property
     def size(self) -> dict[str, float]:
@@ -134,9 +135,6 @@ class Study:
         """Return the study as it is for a member's network: itself, or one of its variants."""
         net = member.architecture
         return self._network({name: getattr(net, name) for name in STACK}, net.structure)
-
-    def _names(self) -> tuple[str, ...]:
-        return (*self.search.shared, *self.search.own)
 
     def _network(self, stack: Mapping[str, Value], structure: Mapping[str, Value]) -> Study:
         """Return the study with these parts of an architecture, and the default's others."""

@@ -208,15 +208,6 @@ def test_a_task_that_draws_other_lengths_than_it_says_is_told():
         Chunks(7, 2).of(batch, 1)
 
 
-def test_validation_carries_the_state_through_the_whole_sequence():
-    task = Follow(width=3)
-    batch = task.batch(8, Generator().manual_seed(0))
-    nets = [network_of(member(LSTM, task, chunk=chunk), LSTM, task) for chunk in (None, 2)]
-    with torch.no_grad():
-        full, truncated = (net.eval()(batch) for net in nets)
-    assert torch.equal(full, truncated)
-
-
 def test_members_leave_the_same_bits_alone_and_together_chunk_by_chunk():
     task = Follow(width=4)
     members = [member(LSTM, task, index=index, chunk=2) for index in range(3)]
