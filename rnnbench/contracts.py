@@ -6,8 +6,9 @@ Layout is [time, batch, features] everywhere, as in `torch.nn.LSTM`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any, ClassVar, Literal, final
 
 import torch
@@ -227,11 +228,15 @@ class Reals:
 class Tokens:
     """Symbols out of a vocabulary: inputs [time, batch], int64.
 
-    The network sees them one-hot, or as rows of a trained table that are `embedding` wide.
+    The network sees them one-hot, or as rows of a trained table that are `embedding` wide. Where
+    `symbols` says how each is written, and `between` what stands between two, reports can show
+    what was read.
     """
 
     vocabulary: int
     embedding: int | None = None
+    symbols: tuple[str, ...] = ()
+    between: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,7 +256,41 @@ class Labels:
     count: int
 
 
-Targets = Reals | Classes | Labels
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences of symbols that a decoder says one by one: targets [target time, batch], int64.
+
+    Each target closes with the symbol number `end`, <END>; what stands after it does not count. The
+    decoder is given <START>, which is none of the symbols, and then what it said last, one-hot or
+    as rows of a trained table that are `embedding` wide. Predictions are the numbers of what it
+    said, [target time, batch] int64, and anything after the first `end`.
+
+    symbols  how each is written; their count is the vocabulary
+    between  what stands between two symbols of a text: nothing, or a space
+    unknown  the symbol that stands for whatever the vocabulary lacks, which is never said
+    """
+
+    symbols: tuple[str, ...]
+    end: int
+    between: str = ""
+    unknown: int | None = None
+    embedding: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many symbols there are, `end` and `unknown` among them."""
+        return len(self.symbols)
+
+    def until_end(self, numbers: Iterable[int]) -> list[int]:
+        """Return what stands before the first `end`."""
+        return list(takewhile(lambda number: number != self.end, numbers))
+
+    def text(self, numbers: Iterable[int]) -> str:
+        """Write a sequence, up to its first `end`."""
+        return self.between.join(self.symbols[number] for number in self.until_end(numbers))
+
+
+Targets = Reals | Classes | Labels | Sequences
 """What a target may be."""
 
 
@@ -261,15 +300,19 @@ class Batch:
 
     inputs   Reals [time, batch, width] float32, or Tokens [time, batch] int64
     targets  one-to-one and many-to-one: [batch] or [batch, width];
-             many-to-many: [time, batch] or [time, batch, width]
-    lengths  [batch] int64, the valid steps of each sequence; None: all of them
+             many-to-many: [time, batch] or [time, batch, width];
+             sequence-to-sequence: [target time, batch], each closed by the symbol <END>
+    lengths  [batch] int64, the valid steps of each input sequence; None: all of them
     mask     [time, batch] bool, many-to-many only: the steps that count; None: all valid ones
+    references  sequence-to-sequence, held-out data only: for each sequence the texts that are right
+             answers, one or several; None: the targets as they are written
     """
 
     inputs: Tensor
     targets: Tensor
     lengths: Tensor | None = None
     mask: Tensor | None = None
+    references: tuple[tuple[str, ...], ...] | None = None
 
     def __len__(self) -> int:
         """Count the sequences."""
@@ -277,12 +320,16 @@ class Batch:
 
     def choose(self, rows: Tensor, pattern: Pattern) -> Batch:
         """Return the sequences of these numbers, [n] int64, of a batch of this pattern."""
-        every_step = pattern == "many-to-many"
+        every_step = pattern not in ONE_TARGET
+        references = self.references
+        if references is not None:
+            references = tuple(references[row] for row in rows.tolist())
         return Batch(
             self.inputs.index_select(1, rows),
             self.targets.index_select(int(every_step), rows),
             None if self.lengths is None else self.lengths[rows],
             None if self.mask is None else self.mask.index_select(1, rows),
+            references,
         )
 
     def draw(self, size: int, generator: Generator, pattern: Pattern) -> Batch:
@@ -299,11 +346,13 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on a device."""
-        parts = (self.inputs, self.targets, self.lengths, self.mask)
-        inputs, targets, lengths, mask = (
-            None if part is None else part.to(device) for part in parts
+        return replace(
+            self,
+            inputs=self.inputs.to(device),
+            targets=self.targets.to(device),
+            lengths=None if self.lengths is None else self.lengths.to(device),
+            mask=None if self.mask is None else self.mask.to(device),
         )
-        return Batch(inputs, targets, lengths, mask)  # type: ignore[arg-type]  # the first two are
 
 
 @dataclass(frozen=True)
@@ -357,6 +406,14 @@ class Task(ABC):
         """The number of time steps of a training batch, in which shorter sequences are padded."""
 
     @property
+    def target_length(self) -> int:
+        """The number of target steps of a training batch, <END> among them.
+
+        Sequence-to-sequence tasks say their own; elsewhere targets are as long as inputs.
+        """
+        return self.sequence_length
+
+    @property
     @abstractmethod
     def inputs(self) -> Reals | Tokens:
         """What a step's input is."""
@@ -366,8 +423,8 @@ class Task(ABC):
     def targets(self) -> Targets:
         """What a target is; it decides the loss.
 
-        Reals cost their squared error, classes their cross-entropy, labels the sum of their binary
-        cross-entropies.
+        Reals cost their squared error, classes and the symbols of sequences their cross-entropy,
+        labels the sum of their binary cross-entropies.
         """
 
     @property
@@ -392,7 +449,10 @@ class Task(ABC):
 
     @abstractmethod
     def trivial(self, batch: Batch) -> Tensor:
-        """Predict as the trivial predictor does; shaped like a network's predictions."""
+        """Predict as the trivial predictor does; shaped like a network's predictions.
+
+        Sequence-to-sequence tasks return the numbers of symbols, [target time, batch] int64.
+        """
 
     def oracle(self, batch: Batch) -> Tensor | None:  # noqa: ARG002  the default has no use for it
         """Predict by the rule that made the data, where there is one."""
@@ -434,10 +494,30 @@ class Metric(ABC):
     def measure(self, predictions: Tensor, targets: Tensor, mask: Tensor | None) -> float:
         """Score a whole held-out set.
 
-        predictions  [batch, width] or [time, batch, width]: logits of classes or labels, or values
+        predictions  [batch, width] or [time, batch, width]: logits of classes or labels, or values;
+                     sequence-to-sequence: [target time, batch] int64, the symbols that were said
         targets      [batch], [batch, width], [time, batch] or [time, batch, width]
-        mask         [time, batch] bool, the steps that count; None: all of them
+        mask         [time, batch] bool, the steps that count; None: all of them;
+                     sequence-to-sequence: the steps of each target up to <END>, always given
         """
+
+
+class TextMetric(ABC):
+    """What a network said, in words, and right answers to one number: BLEU, chrF.
+
+    Only tasks whose targets are `Sequences` can be scored by it.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    reference: ClassVar[str] = ""
+    direction: ClassVar[Direction]
+    low: ClassVar[float | None] = None
+    high: ClassVar[float | None] = None
+
+    @abstractmethod
+    def measure(self, said: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+        """Score a whole held-out set: for each text that was said, one right answer or several."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import rnnbench
 PUBLIC = [
     "UNITS", "UNKNOWN", "Anchors", "Batch", "Between", "Cell", "Choice", "Classes", "DataError",
     "Initial", "Labels", "Layer", "LogBetween", "Measured", "Metric", "Noise", "Option",
-    "Outcome", "OutcomeMetric", "Reals", "Split", "Targets", "Task", "Tensors", "Tokens",
-    "TorchLayer", "Vocabulary", "constant", "deal", "hookimpl", "identity", "orthogonal", "pad",
+    "Outcome", "OutcomeMetric", "Reals", "Sequences", "Split", "Targets", "Task", "Tensors", "TextMetric",
+    "Tokens", "TorchLayer", "Vocabulary", "constant", "deal", "hookimpl", "identity", "orthogonal", "pad",
     "read_bytes", "read_text", "symbols", "text_of", "uniform", "zeros",
 ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnnbench.cli.console import pairs, table
-from rnnbench.contracts import Cell, Layer, OutcomeMetric, Task
+from rnnbench.contracts import Cell, Layer, Metric, OutcomeMetric, Task, TextMetric
 from rnnbench.errors import InputError
 from rnnbench.options import Choice, LogBetween, Option, Space, Value
 from rnnbench.registry import Component, asked
@@ -159,6 +159,13 @@ def _setting(task: Task) -> dict[str, str]:
     }
 
 
+_MEASURES = {
+    Metric: "predictions and targets",
+    TextMetric: "texts and right answers",
+    OutcomeMetric: "a finished run",
+}
+
+
 def _metric(component: Component) -> Iterator[Section]:
     cls = component.cls
     yield (
@@ -167,9 +174,7 @@ def _metric(component: Component) -> Iterator[Section]:
             {
                 "better": "larger" if cls.direction == "max" else "smaller",
                 "range": _range(cls.low, cls.high) or "any number",
-                "measures": "a finished run"
-                if issubclass(cls, OutcomeMetric)
-                else "predictions and targets",
+                "measures": next(what for kind, what in _MEASURES.items() if issubclass(cls, kind)),
             }
         ),
     )
