@@ -11,10 +11,10 @@ import rnnbench
 # What plugin modules see; a change here is a change of the contract.
 PUBLIC = [
     "UNITS", "UNKNOWN", "Anchors", "Batch", "Between", "Cell", "Choice", "Classes", "DataError",
-    "Initial", "Labels", "Layer", "LogBetween", "Measured", "Metric", "Noise", "Option",
-    "Outcome", "OutcomeMetric", "Reals", "Sequences", "Split", "Targets", "Task", "Tensors", "TextMetric",
-    "Tokens", "TorchLayer", "Vocabulary", "constant", "deal", "hookimpl", "identity", "orthogonal", "pad",
-    "read_bytes", "read_text", "symbols", "text_of", "uniform", "zeros",
+    "Initial", "Labels", "Layer", "LogBetween", "Measured", "Metric", "Noise", "Option", "Outcome",
+    "OutcomeMetric", "Reals", "Sequences", "Split", "Targets", "Task", "Tensors", "TextMetric",
+    "Tokens", "TorchLayer", "Vocabulary", "constant", "deal", "hookimpl", "identity", "orthogonal",
+    "pad", "read_bytes", "read_text", "symbols", "text_of", "uniform", "zeros",
 ]  # fmt: skip
 
 
