@@ -1,0 +1,115 @@
+"""A suite and the installed plugins to studies: sizes matched, backends chosen, warnings given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rnnbench.datafiles import DataFiles
+from rnnbench.group.way import Ways
+from rnnbench.hyperparameters import foreign
+from rnnbench.plan.cards import task_card, unit_card
+from rnnbench.plan.variants import study_of
+from rnnbench.plan.warnings import fallbacks, forced, foreseen
+from rnnbench.recurrence import Chooser, silently
+from rnnbench.registry import Registry, asked
+from rnnbench.resolving import check_metrics, resolve_task, resolve_unit
+from rnnbench.study import Study
+from rnnbench.suite import Suite
+from rnnbench.suite.spaces import optimizers
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a suite comes to on this installation.
+
+    `architectures` and `settings` hold, by label, the facts that a report needs of a cell and a
+    task: plain values, so that reports need neither plugins nor torch.
+    """
+
+    suite: Suite
+    studies: tuple[Study, ...]
+    architectures: Mapping[str, dict[str, Any]]
+    settings: Mapping[str, dict[str, Any]]
+    warnings: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        """The suite's reference, or the first architecture where `--only` left that one out."""
+        reference = self.suite.reference
+        return reference if reference in self.architectures else next(iter(self.architectures))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the data, setting by setting."""
+        return tuple(
+            f"{name}: {note}"
+            for name, setting in self.settings.items()
+            for note in setting["notes"]
+        )
+
+    @property
+    def contrasts(self) -> tuple[tuple[str, str], ...]:
+        """The suite's contrasts between architectures that are there; else with the reference."""
+        there = self.architectures
+        kept = tuple(pair for pair in self.suite.contrasts if set(pair) <= set(there))
+        others = tuple((label, self.reference) for label in there if label != self.reference)
+        return kept or others
+
+
+def plan(
+    suite: Suite,
+    registry: Registry,
+    *,
+    device: str = "cpu",
+    backend: str | None = None,
+    files: DataFiles | None = None,
+    compiling: Callable[[], None] = silently,
+) -> Plan:
+    """Resolve a suite.
+
+    device     the device type that members train on
+    backend    how cells are run, whatever the suite says: `auto` or the name of a backend; None
+               leaves it to the suite
+    files      where data files are
+    compiling  called before each compilation of a kernel
+
+    Raises:
+        SuiteError: an unknown cell, task, metric, option or dimension; a size that cannot be
+            matched; a default outside its search space.
+        InputError: the forced backend cannot run a cell.
+    """
+    chosen = suite.chosen
+    used = optimizers(suite.training.optimizer, suite.search.space)
+    for name in sorted(suite.training.model_fields_set):
+        if message := foreign(name, used):
+            raise suite.error(("training", name), message)
+    units = [resolve_unit(suite, entry, registry) for entry in chosen.architectures]
+    tasks = [
+        resolve_task(suite, entry, registry, files or DataFiles()) for entry in chosen.settings
+    ]
+    check_metrics(suite, tasks, registry)
+    wanted = backend or suite.training.backend
+    chooser = Chooser(device, None if wanted == "auto" else wanted, compiling=compiling)
+    ways = Ways()
+    studies = tuple(
+        study_of(suite, unit, task, replicate, device, chooser, ways, registry)
+        for task in tasks
+        for unit in units
+        for replicate in range(suite.search.replicates)
+    )
+    labels = {unit.entry.label for unit in units}
+    contrasts = sum(set(pair) <= labels for pair in suite.contrasts)
+    return Plan(
+        suite,
+        studies,
+        {unit.entry.label: unit_card(unit) for unit in units},
+        {task.entry.name: asked(task.component, partial(task_card, task)) for task in tasks},
+        (
+            *foreseen(suite, studies, contrasts),
+            *forced(wanted, suite.training.backend),
+            *(() if chooser.forced else fallbacks(studies)),
+        ),
+    )

@@ -1,0 +1,58 @@
+"""What a report needs of a cell and a task, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rnnbench.contracts import Metric
+from rnnbench.resolving import ResolvedTask, ResolvedUnit
+
+
+def unit_card(unit: ResolvedUnit) -> dict[str, Any]:
+    """Return what a report says of an architecture."""
+    entry = unit.entry
+    return {
+        "cell": entry.cell,
+        "kind": entry.kind,
+        "version": unit.component.version,
+        "options": dict(unit.unit.chosen),
+        "layers": entry.layers,
+        "bidirectional": entry.bidirectional,
+        "dropout": entry.dropout,
+        "equations": unit.unit.equations,
+        "reference": unit.unit.reference,
+        "summary": unit.component.summary,
+        "card": dict(unit.unit.card),
+    }
+
+
+def task_card(task: ResolvedTask) -> dict[str, Any]:
+    """Return what a report says of a setting: its notes, metric and anchors."""
+    one = task.task
+    return {
+        "task": task.entry.task,
+        "version": task.component.version,
+        "options": dict(task.setting.options),
+        "stated": dict(task.entry.options),
+        "files": dict(task.setting.files),
+        "notes": list(one.notes),
+        "metric": task.metrics[0].name,
+        "direction": task.metrics[0].cls.direction,
+        "metrics": [metric.name for metric in task.metrics],
+        **asdict(one.anchors),
+        "best": _best(one.anchors.oracle, task.metrics[0].cls),
+        "causal": one.causal,
+        "pattern": one.pattern,
+        "sequence_length": one.sequence_length,
+        "summary": task.component.summary,
+        "reference": one.reference,
+        "path": {"forward": one.shortest_path(False), "bidirectional": one.shortest_path(True)},
+    }
+
+
+def _best(oracle: float | None, metric: type[Metric]) -> float | None:
+    """Return the score that nothing can beat: the oracle's, else the metric's bound, if any."""
+    if oracle is not None:
+        return oracle
+    return metric.high if metric.direction == "max" else metric.low

@@ -1,0 +1,66 @@
+"""An architecture's size on a setting: counted, and matched to the suite's."""
+
+from __future__ import annotations
+
+from rnnbench.matching import Matched, match
+from rnnbench.nn.network import input_width
+from rnnbench.nn.readout import target_width
+from rnnbench.nn.sizes import Sizes, flops, sizes
+from rnnbench.registry import asked
+from rnnbench.resolving import ResolvedTask, ResolvedUnit, located
+from rnnbench.suite import Suite
+
+
+def matched_size(suite: Suite, unit: ResolvedUnit, task: ResolvedTask) -> Matched:
+    """Solve the hidden size that the suite asks for.
+
+    Raises:
+        SuiteError: no hidden size comes near enough.
+    """
+    wanted = suite.chosen.match
+
+    def reached(hidden: int) -> int:
+        if wanted.quantity == "flops":
+            return flops_of(unit, task, hidden)
+        count: int = getattr(sizes_of(unit, task, hidden), wanted.quantity)
+        return count
+
+    who = f"`{unit.entry.label}` on `{task.entry.name}`"
+    return located(
+        suite,
+        ("match", wanted.quantity),
+        lambda: match(wanted.quantity, wanted.value, reached, who),
+    )
+
+
+def sizes_of(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> Sizes:
+    """Count the network with this hidden size."""
+    layers, both = unit.entry.layers, unit.entry.bidirectional
+    return asked(
+        unit.component,
+        lambda: sizes(unit.unit, task.task, hidden=hidden, layers=layers, bidirectional=both),
+    )
+
+
+def flops_of(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> int:
+    """Count its operations a time step and sequence."""
+    layers, both = unit.entry.layers, unit.entry.bidirectional
+    return asked(
+        unit.component,
+        lambda: flops(unit.unit, task.task, hidden=hidden, layers=layers, bidirectional=both),
+    )
+
+
+def member_bytes(
+    unit: ResolvedUnit, task: ResolvedTask, parameters: int, history: int, batch: int
+) -> int:
+    """Estimate the memory that a member of a group takes while it trains.
+
+    What its recurrences keep for the backward pass, and its inputs and predictions, twice, since
+    gradients and outputs come beside them; and its weights, their gradients, the optimiser's
+    memory, and the best so far.
+    """
+    both = 1 + unit.entry.bidirectional
+    one = task.task
+    kept = both * history + input_width(one.inputs) + target_width(one.targets)
+    return 4 * (2 * kept * batch * one.sequence_length + 8 * parameters)

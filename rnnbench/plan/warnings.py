@@ -1,0 +1,75 @@
+"""What the results will not be able to show, said beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
+from rnnbench.study import Study
+from rnnbench.suite import Suite
+
+LEARNING = ("tpe", "gp")
+"""The samplers that learn from results."""
+
+
+def foreseen(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Iterator[str]:
+    """Say beforehand what the results will not be able to show."""
+    replicated = suite.search.replicates > 1
+    units = suite.search.replicates if replicated else suite.chosen.seeds
+    unit = "replicates" if replicated else "seeds"
+    family = contrasts * len(suite.chosen.settings)
+    if contrasts and smallest_p(units) * family > ALPHA:
+        yield (
+            f"{units} {unit} cannot show a difference between two architectures on one setting: an "
+            f"exact sign-flip test does not go below {smallest_p(units):.3g}, and Holm's "
+            f"correction counts {family} comparisons; {seeds_needed(family)} {unit} could"
+        )
+    networks = [one for study in studies for one in (study, *study.variants)]
+    worst = max(networks, key=lambda study: abs(study.mismatch))
+    if abs(worst.mismatch) > 0.05:
+        yield (
+            f"sizes differ by up to {abs(worst.mismatch):.1%} ({worst.architecture} on "
+            f"{worst.setting}): hidden sizes are whole numbers"
+        )
+    fixed = {study.architecture: study.search.fixed for study in studies}
+    if all(fixed.values()):
+        yield "no search: hyperparameters are fixed, and every run uses the suite's"
+    elif any(fixed.values()):
+        names = ", ".join(name for name, still in fixed.items() if still)
+        yield f"unequal tuning: {names} have fixed hyperparameters while others are searched"
+    if suite.search.pruner is not None and suite.search.generation == 1:
+        yield (
+            f"{suite.search.pruner.kind} drops nobody: a generation of one trial has nobody to be "
+            "compared with; raise search.generation"
+        )
+    elif suite.search.pruner is not None:
+        yield (
+            f"{suite.search.pruner.kind} drops trials early: on tasks that are learnt late and at "
+            "once, it drops those that would have learnt them"
+        )
+    learns = suite.search.sampler in LEARNING
+    if learns and not all(fixed.values()) and suite.search.generation >= suite.chosen.trials > 1:
+        yield (
+            f"one generation holds all {suite.chosen.trials} trials, so {suite.search.sampler} "
+            "never sees a result; lower search.generation"
+        )
+
+
+def forced(wanted: str, written: str) -> Iterator[str]:
+    """Say that another backend is used than the suite asks for."""
+    if wanted != written:
+        yield f"RNNBENCH_BACKEND asks for backend `{wanted}`, whatever the suite says ({written})"
+
+
+def fallbacks(studies: tuple[Study, ...]) -> Iterator[str]:
+    """Say once for each reason which architectures run without a kernel."""
+    reasons: dict[str, str] = {}
+    networks = [one for each in studies for one in (each, *each.variants)]
+    for study in networks:
+        cell = study.template.architecture.kind == "cell"
+        if cell and not study.skipped and study.template.backend != "kernel":
+            reason = f"{study.template.backend}: {study.backend_reason}"
+            reasons.setdefault(study.architecture, reason)
+    for reason in dict.fromkeys(reasons.values()):
+        names = ", ".join(name for name, one in reasons.items() if one == reason)
+        yield f"{names} on backend {reason}"
