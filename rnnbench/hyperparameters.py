@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+AttentionKind = Literal["none", "dot", "general", "additive"]
+"""How a decoder compares its state with what the encoder said; `none`: not at all."""
 
 LIMITS: Mapping[str, tuple[str, float, float]] = {
     "learning_rate": ("above 0", math.ulp(0.0), math.inf),
@@ -14,14 +18,18 @@ LIMITS: Mapping[str, tuple[str, float, float]] = {
     "momentum": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
     "beta1": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
     "beta2": ("at least 0 and below 1", 0.0, math.nextafter(1.0, 0.0)),
+    "teacher_forcing": ("from 0 to 1", 0.0, 1.0),
 }
 """Those that are numbers: what they may be, in words, and the least and greatest of them."""
 
 WORDS: Mapping[str, tuple[str, ...]] = {
     "schedule": ("constant", "cosine", "linear"),
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
+    "teacher_schedule": ("constant", "linear"),
+    "attention": get_args(AttentionKind),
 }
-"""Those that are words: how the learning rate falls, and what uses it."""
+"""Those that are words: how the learning rate falls, what uses it, how often a decoder is told the
+right symbols, and how it looks back."""
 
 COUNTS = ("chunk", "layers")
 """Those that are whole numbers, 1 or more; members that differ in one train apart."""
@@ -32,7 +40,7 @@ FLAGS = ("bidirectional",)
 OF_ARCHITECTURE = ("dropout",)
 """Those that belong to the architecture, not to how it is trained."""
 
-STACK = ("layers", "bidirectional")
+STACK = ("layers", "bidirectional", "attention")
 """Those that say how an architecture is stacked: each choice is another network, matched anew."""
 
 OWNERS: Mapping[str, tuple[str, ...]] = {

@@ -12,6 +12,7 @@ from typing import Literal
 from rnnbench.contests import Contest
 from rnnbench.direction import Direction
 from rnnbench.errors import SealedError
+from rnnbench.hyperparameters import AttentionKind
 from rnnbench.options import Value
 from rnnbench.seeds import Seeds, seed_of
 
@@ -56,6 +57,7 @@ class Architecture:
     dropout: float
     hidden: int
     kind: Literal["cell", "layer"] = "cell"
+    attention: AttentionKind = "none"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class Recipe:
     clip        the largest global norm of a gradient; None: any
     clip_value  the largest absolute value of each of its numbers, before the norm; None: any
     chunk       steps after which the gradient is cut; None: after the whole sequence
+    teacher_forcing  share of symbols that a decoder is told in training; `teacher_schedule`: in
+                all updates, or linear: at the last one, from all at the first
+    beam        beginnings that a decoder follows when a run is scored; 1: the likeliest alone
     """
 
     optimizer: str
@@ -95,6 +100,9 @@ class Recipe:
     points: int
     clip_value: float | None = None
     chunk: int | None = None
+    teacher_forcing: float = 1.0
+    teacher_schedule: str = "constant"
+    beam: int = 1
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,9 @@ class Member:
                 momentum=0.0,
                 beta1=0.0,
                 beta2=0.0,
+                # without one that is always right, the decoder's own symbols are looked for
+                teacher_forcing=float(recipe.teacher_forcing < 1),
+                teacher_schedule="",
             ),
             seed=replace(self.seed, replicate=0, index=0),
         )
@@ -196,7 +207,7 @@ class Member:
 
     def _architecture_names(self) -> list[object]:
         net = self.architecture
-        return [net.cell, dict(net.structure), net.layers, net.bidirectional]
+        return [net.cell, dict(net.structure), net.layers, net.bidirectional, net.attention]
 
 
 @dataclass(frozen=True)
@@ -230,6 +241,29 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class LengthScore:
+    """A metric's value on the `count` test targets that are `low` to `high` symbols long."""
+
+    metric: str
+    low: int
+    high: int
+    count: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where an attention looked in a sequence that was read, for each symbol that was said.
+
+    weights  one row for each symbol said, one number for each symbol read
+    """
+
+    read: tuple[str, ...]
+    said: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class Finished:
     """What training a member leaves behind.
 
@@ -252,6 +286,8 @@ class Finished:
     scores: tuple[Score, ...] = ()
     curve: tuple[Point, ...] = ()
     samples: tuple[Sample, ...] = ()
+    lengths: tuple[LengthScore, ...] = ()
+    alignments: tuple[Alignment, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_bytes: int | None = None
     finished_at: str = ""

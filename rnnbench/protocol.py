@@ -108,7 +108,7 @@ class Progression:
         setting = study.template.setting
         net = study.template.architecture
         place = [setting.task, setting.content, study.replicate]
-        own = [net.cell, dict(net.structure), net.layers, net.bidirectional]
+        own = [net.cell, dict(net.structure), net.layers, net.bidirectional, net.attention]
         names = {"setting": place, "study": place + own}
         return propose(
             study.search, names, study.defaults, study.direction, history, range(start, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +10,11 @@ from typing import TypeVar
 
 from torch import Generator
 
-from rnnbench.contracts import Batch, Cell, Layer, Metric, Task
+from rnnbench.assessing import Assessed
+from rnnbench.contracts import Batch, Cell, Layer, Metric, OutcomeMetric, Task, TextMetric
 from rnnbench.datafiles import DataFiles
 from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
 from rnnbench.member import Setting
-from rnnbench.nn.loss import valid_mask
 from rnnbench.nn.readout import require
 from rnnbench.options import Choice, Option, Space, Value, bounds, resolve
 from rnnbench.registry import Component, Registry, asked
@@ -24,7 +25,7 @@ from rnnbench.tasks import contents, made
 OUTCOMES = ("solved", "updates_to_solve")
 """Metrics of outcomes that every run is scored by, beside its task's own."""
 
-STACKING = ("cell", "layer", "layers", "bidirectional", "dropout", "search")
+STACKING = ("cell", "layer", "layers", "bidirectional", "attention", "dropout", "search")
 """The keys of an architecture that are not options of its cell or layer."""
 
 T = TypeVar("T")
@@ -130,11 +131,11 @@ def _batch(suite: Suite, component: Component, task: Task) -> Batch:
 
 def _misfit(metric: Component, component: Component, task: Task, batch: Batch) -> str:
     """Say why a metric cannot score a task: tried on the trivial predictor; "" where it can."""
-    if not issubclass(metric.cls, Metric):
+    if issubclass(metric.cls, OutcomeMetric):
         return ""
     predictions = asked(component, lambda: task.trivial(batch))
     try:
-        float(metric.cls().measure(predictions, batch.targets, valid_mask(batch, task)))
+        Assessed(batch, task, math.nan, predictions).measure(metric.cls())
     except Exception as error:  # noqa: BLE001  a metric may raise anything where it does not fit
         return str(error)
     return ""
@@ -200,10 +201,10 @@ def _own_space(suite: Suite, entry: ArchitectureEntry, unit: Cell | Layer) -> di
     return dict(entry.own)
 
 
-def first_metric(suite: Suite, task: ResolvedTask) -> type[Metric]:
+def first_metric(suite: Suite, task: ResolvedTask) -> type[Metric | TextMetric]:
     """Return the metric that is a task's score; it must score predictions."""
     first = task.metrics[0].cls
-    if not issubclass(first, Metric):
+    if not issubclass(first, Metric | TextMetric):
         raise suite.error(
             (*task.entry.at, "task"),
             f"task `{task.entry.task}` is scored by `{first.name}`, which scores no predictions",

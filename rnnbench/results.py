@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ class Results:
     scores: DataFrame
     curves: DataFrame
     samples: DataFrame
+    lengths: DataFrame = field(default_factory=DataFrame)
+    alignments: DataFrame = field(default_factory=DataFrame)
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write trials, runs, scores, curves and samples into `folder`."""
-    for name in ("trials", "runs", "scores", "curves", "samples"):
+    """Write every table into `folder`."""
+    for name in (one.name for one in fields(results) if one.name != "manifest"):
         write_table(getattr(results, name), folder / name)
 
 

@@ -15,6 +15,8 @@ from rnnbench.results import Results
 from rnnbench.store import Stored
 from rnnbench.study import Study
 
+_RECIPE_WORDS = tuple(name for name in WORDS if name not in STACK)
+
 NUMBERS = tuple(n for n in (*LIMITS, *COUNTS) if n not in (*OF_ARCHITECTURE, *STACK))
 """The numbers of a recipe that can be searched; each is a column `hp_<name>`."""
 
@@ -46,6 +48,8 @@ def tabulate(
         scores=_frame(_SCORE, _scores(runs)),
         curves=_frame(_CURVE, _curves(rows)),
         samples=_frame(_SAMPLE, _samples(runs)),
+        lengths=_frame(_LENGTH, _lengths(runs)),
+        alignments=_frame(_ALIGNMENT, _alignments(runs)),
     )
 
 
@@ -78,6 +82,7 @@ _PLACE = {
 _IDENTITY = {
     "layers": "Int64",
     "bidirectional": "boolean",
+    "attention": "string",
     "hidden": "Int64",
     "parameters": "Int64",
     "recurrent_parameters": "Int64",
@@ -118,7 +123,7 @@ _TRIAL = {
     "frozen": "boolean",
     **{f"hp_{name}": "Float64" for name in NUMBERS},
     **{f"hp_{name}": "Float64" for name in OF_ARCHITECTURE},
-    **{f"hp_{name}": "string" for name in WORDS},
+    **{f"hp_{name}": "string" for name in _RECIPE_WORDS},
     **_IDENTITY,
 }
 _RUN = {
@@ -138,7 +143,7 @@ _RUN = {
     "failed_update": "Int64",
     **{f"hp_{name}": "Float64" for name in NUMBERS},
     **{f"hp_{name}": "Float64" for name in OF_ARCHITECTURE},
-    **{f"hp_{name}": "string" for name in WORDS},
+    **{f"hp_{name}": "string" for name in _RECIPE_WORDS},
     **_IDENTITY,
 }
 _SCORE = {
@@ -162,14 +167,33 @@ _CURVE = {
     "value": "Float64",
     "key": "string",
 }
-
-
 _SAMPLE = {
     **_PLACE,
     "seed_index": "Int64",
     "update": "Int64",
     "title": "string",
     "text": "string",
+    "key": "string",
+}
+_LENGTH = {
+    **_PLACE,
+    "seed_index": "Int64",
+    "metric": "string",
+    "shortest": "Int64",
+    "longest": "Int64",
+    "sequences": "Int64",
+    "value": "Float64",
+    "key": "string",
+}
+_ALIGNMENT = {
+    **_PLACE,
+    "seed_index": "Int64",
+    "sequence": "Int64",
+    "said_step": "Int64",
+    "said": "string",
+    "read_step": "Int64",
+    "read": "string",
+    "weight": "Float64",
     "key": "string",
 }
 
@@ -253,10 +277,11 @@ def _common(row: _Row, finished: Finished, options: Iterable[str]) -> dict[str, 
         "failed_update": finished.failed_update,
         **{f"hp_{name}": getattr(member.recipe, name) for name in NUMBERS},
         **{f"hp_{name}": getattr(member.architecture, name) for name in OF_ARCHITECTURE},
-        **{f"hp_{name}": getattr(member.recipe, name) for name in WORDS},
+        **{f"hp_{name}": getattr(member.recipe, name) for name in _RECIPE_WORDS},
         **{f"option_{name}": chosen.get(name) for name in options},
         "layers": member.architecture.layers,
         "bidirectional": member.architecture.bidirectional,
+        "attention": member.architecture.attention,
         "hidden": member.architecture.hidden,
         "parameters": study.parameters,
         "recurrent_parameters": study.recurrent_parameters,
@@ -325,3 +350,36 @@ def _samples(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
                 "text": sample.text,
                 "key": row.ask.member.key,
             }
+
+
+def _lengths(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
+    for row in rows:
+        for score in _finished(row).lengths:
+            yield {
+                **_place(row.ask),
+                "seed_index": row.ask.seed_index,
+                "metric": score.metric,
+                "shortest": score.low,
+                "longest": score.high,
+                "sequences": score.count,
+                "value": score.value,
+                "key": row.ask.member.key,
+            }
+
+
+def _alignments(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
+    for row in rows:
+        for number, one in enumerate(_finished(row).alignments):
+            for said_step, (said, weights) in enumerate(zip(one.said, one.weights, strict=True)):
+                for read_step, (read, weight) in enumerate(zip(one.read, weights, strict=True)):
+                    yield {
+                        **_place(row.ask),
+                        "seed_index": row.ask.seed_index,
+                        "sequence": number,
+                        "said_step": said_step,
+                        "said": said,
+                        "read_step": read_step,
+                        "read": read,
+                        "weight": weight,
+                        "key": row.ask.member.key,
+                    }

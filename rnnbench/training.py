@@ -10,17 +10,18 @@ import math
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import torch
 from safetensors.torch import save
-from torch import Generator, Tensor
+from torch import Tensor
 
+from rnnbench.assessing import assess
 from rnnbench.contests import Contest, stay
-from rnnbench.contracts import Batch, Metric, Outcome, OutcomeMetric, Task
+from rnnbench.contracts import Metric, Outcome, OutcomeMetric, Task, TextMetric
 from rnnbench.direction import Direction
 from rnnbench.group.building import network_of
 from rnnbench.group.data import Data
@@ -28,16 +29,13 @@ from rnnbench.group.group import Group
 from rnnbench.group.rows import Rows
 from rnnbench.group.steps import Programs
 from rnnbench.judged import judged
+from rnnbench.lengthwise import by_length
 from rnnbench.member import Finished, Member, Point, Recipe, Sample, Score, Status
 from rnnbench.memory import peak_bytes
-from rnnbench.nn.loss import loss as loss_of
-from rnnbench.nn.loss import valid_mask
 from rnnbench.nn.network import Network
 from rnnbench.registry import Registry
+from rnnbench.showing import alignments, samples
 from rnnbench.tasks import Tasks
-
-EVALUATION_BATCH = 512
-"""Sequences per forward pass on held-out data; scores do not depend on it."""
 
 Left = tuple[Finished, bytes | None]
 """What a member leaves: its numbers and, for a run, its weights (safetensors)."""
@@ -141,7 +139,7 @@ class _Best:
 class _Fit:
     """How the training of one member goes."""
 
-    metric: Metric
+    metric: Metric | TextMetric
     rows: Rows
     best: _Best | None = None
     updates: int = 0
@@ -191,11 +189,11 @@ def _fit(
     group: Group,
     networks: Sequence[Network],
     task: Task,
-    metric: Metric | OutcomeMetric,
+    metric: Metric | TextMetric | OutcomeMetric,
     data: Data,
 ) -> list[_Fit]:
     """Train for the recipe's updates, scoring validation data at evenly spaced points."""
-    if not isinstance(metric, Metric):
+    if isinstance(metric, OutcomeMetric):
         raise TypeError(f"the first metric of `{task.name}`, {metric.name}, scores no predictions")
     first, recipe = group.members[0], group.members[0].recipe
     valid = data.held_out(first, "valid")
@@ -220,16 +218,15 @@ def _fit(
             paused = time.perf_counter()
             row = group.row(place)
             group.rows.load(row, networks[one])
-            predictions = _predict(networks[one], valid)
-            valid_loss = loss_of(predictions, valid, task).item()
-            score = float(metric.measure(predictions, valid.targets, valid_mask(valid, task)))
+            assessed = assess(networks[one], valid, task)
+            score = assessed.measure(metric)
             train_loss = math.fsum(each[place] for each in since) / len(since)
-            if fit.take(update, train_loss, valid_loss, score):
+            if fit.take(update, train_loss, assessed.loss, score):
                 going.append(place)
                 if _samples_at(group.members[place], update):
-                    fit.samples += _samples(group.members[place], networks[one], task, update)
-                if fit.best is None or fit.best.beaten_by(score, valid_loss, metric.direction):
-                    fit.best = _Best(update, score, valid_loss, row.clone())
+                    fit.samples += samples(group.members[place], networks[one], assessed, update)
+                if fit.best is None or fit.best.beaten_by(score, assessed.loss, metric.direction):
+                    fit.best = _Best(update, score, assessed.loss, row.clone())
             fit.evaluate_seconds += time.perf_counter() - paused
         if rung and going:
             going = _stayed(going, [fits[alive[place]] for place in going], first, update)
@@ -269,101 +266,65 @@ def _samples_at(member: Member, update: int) -> bool:
     return number == points or number & (number - 1) == 0
 
 
-def _samples(member: Member, network: Network, task: Task, update: int) -> list[Sample]:
-    """Let a network make something of its own, where the task has a way to ask for it."""
-
-    def predict(inputs: Tensor) -> Tensor:
-        # targets are not needed to predict
-        return _predict(network, Batch(inputs.to(member.device), inputs)).cpu()
-
-    generator = Generator().manual_seed(member.sample_seeds().of(update))
-    made = task.samples(predict, generator)
-    return [Sample(update, str(title), str(text)) for title, text in made.items()]
-
-
-@torch.no_grad()
-def _predict(network: Network, batch: Batch) -> Tensor:
-    """Predict a whole held-out set: [batch, width] or [time, batch, width]."""
-    network.eval()
-    try:
-        parts = [network(part) for part in _parts(batch)]
-    finally:
-        # a group that fails here is trained again, by a program made of this network
-        network.train()
-    return torch.cat(parts, dim=-2)
-
-
-def _parts(batch: Batch) -> Iterator[Batch]:
-    """Cut a batch into parts of at most EVALUATION_BATCH sequences; targets are not needed."""
-    for start in range(0, len(batch), EVALUATION_BATCH):
-        part = slice(start, start + EVALUATION_BATCH)
-        lengths = None if batch.lengths is None else batch.lengths[part]
-        yield Batch(batch.inputs[:, part], batch.targets, lengths)
-
-
 def _scored(
     member: Member,
     network: Network,
     task: Task,
-    metrics: Sequence[Metric | OutcomeMetric],
+    metrics: Sequence[Metric | TextMetric | OutcomeMetric],
     data: Data,
     fit: _Fit,
 ) -> Left:
-    """Score a run's best weights on test data; a trial has none to read."""
+    """Score a run's best weights on validation and test data; a trial has none to read."""
     if fit.best is None or fit.failed_update is not None or member.seed.role == "tuning":
         return fit.finished(), None
     fit.rows.load(fit.best.row, network)
-    scores = _scores(member, network, task, metrics, data, fit)
+    of_predictions = [metric for metric in metrics if not isinstance(metric, OutcomeMetric)]
+    splits: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
+    scores: list[Score] = []
+    for split in splits:
+        assessed = assess(network, data.held_out(member, split), task, member.recipe.beam)
+        scores.append(Score(split, "loss", assessed.loss, "min"))
+        for metric in of_predictions:
+            value = assessed.measure(metric)
+            scores.append(Score(split, metric.name, value, metric.direction))
     if not math.isfinite(_test_score(scores, fit.metric)):
         reason = "the test score was not finite"
         return replace(fit.finished(), status="diverged", reason=reason), None
+    scores += _outcomes(task, metrics, fit, _test_score(scores, fit.metric))
     weights = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
-    return fit.finished(scores), weights
+    shown = alignments(network, assessed) if member.seed.index == 0 else ()
+    finished = replace(
+        fit.finished(tuple(scores)),
+        lengths=by_length(assessed, of_predictions),
+        alignments=shown,
+    )
+    return finished, weights
 
 
-def _scores(
-    member: Member,
-    network: Network,
+def _outcomes(
     task: Task,
-    metrics: Sequence[Metric | OutcomeMetric],
-    data: Data,
+    metrics: Sequence[Metric | TextMetric | OutcomeMetric],
     fit: _Fit,
-) -> tuple[Score, ...]:
-    """Score a run's best weights on validation and test data by every metric."""
-    scores: list[Score] = []
-    splits: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
-    for split in splits:
-        batch = data.held_out(member, split)
-        predictions = _predict(network, batch)
-        loss = loss_of(predictions, batch, task).item()
-        scores.append(Score(split, "loss", loss, "min"))
-        for metric in metrics:
-            if isinstance(metric, Metric):
-                value = float(metric.measure(predictions, batch.targets, valid_mask(batch, task)))
-                scores.append(Score(split, metric.name, value, metric.direction))
+    score: float,
+) -> list[Score]:
+    """Score how a run went."""
     first = fit.metric
     outcome = Outcome(
-        score=_test_score(scores, first),
+        score=score,
         direction=first.direction,
         solved=task.anchors.solved,
         curve=tuple(
             (point.update, point.value) for point in fit.curve if point.metric == first.name
         ),
     )
+    found = []
     for metric in metrics:
         if isinstance(metric, OutcomeMetric):
             measured = metric.measure(outcome)
-            scores.append(
-                Score(
-                    "test",
-                    metric.name,
-                    float(measured.value),
-                    metric.direction,
-                    bool(measured.censored),
-                )
-            )
-    return tuple(scores)
+            value, censored = float(measured.value), bool(measured.censored)
+            found.append(Score("test", metric.name, value, metric.direction, censored))
+    return found
 
 
-def _test_score(scores: Iterable[Score], metric: Metric) -> float:
+def _test_score(scores: Iterable[Score], metric: Metric | TextMetric) -> float:
     return next(s.value for s in scores if s.split == "test" and s.metric == metric.name)

@@ -21,6 +21,7 @@ OTHER = {
         "dropout": 0.5,
         "hidden": 9,
         "kind": "layer",
+        "attention": "general",
     },
     Setting: {
         "task": "copy_memory",
@@ -42,6 +43,9 @@ OTHER = {
         "points": 4,
         "clip_value": 1.0,
         "chunk": 5,
+        "teacher_forcing": 0.5,
+        "teacher_schedule": "linear",
+        "beam": 4,
     },
     Seed: {"role": "evaluation", "replicate": 1, "index": 1},
 }
@@ -92,7 +96,7 @@ def test_the_key_does_not_depend_on_the_order_of_options():
 
 def test_the_key_stays_what_it_was():
     # by it stored results are found: another key would train everything again
-    assert MEMBER.key == "3f0a2f7bc77767ae45bf"
+    assert MEMBER.key == "844f9fccf64e908e13ed"
 
 
 def test_training_data_depends_on_setting_and_seed_alone():
@@ -113,6 +117,7 @@ def test_initial_weights_and_dropout_also_depend_on_the_architecture_but_not_on_
         "architecture.structure",
         "architecture.layers",
         "architecture.bidirectional",
+        "architecture.attention",
     }
     assert differ(lambda member: member.weights_seed) == expected
     assert differ(lambda member: member.dropout_seeds().of(1)) == expected

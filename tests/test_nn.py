@@ -220,7 +220,7 @@ def test_the_read_out_starts_within_one_over_root_fan_in_and_without_bias():
     assert read.bias.tolist() == [0.0]
 
 
-@pytest.mark.parametrize("pattern", ["one-to-many", "sequence-to-sequence"])
+@pytest.mark.parametrize("pattern", ["one-to-many"])
 def test_a_pattern_without_a_network_is_named(pattern):
     with pytest.raises(InputError, match=f"pattern {pattern} yet"):
         network(RNN(), task(pattern))

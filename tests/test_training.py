@@ -8,13 +8,14 @@ import torch
 from safetensors.torch import load
 from studies import template
 
-from rnnbench import training
+from rnnbench import assessing, training
+from rnnbench.assessing import assess
 from rnnbench.errors import SealedError
 from rnnbench.group.data import Data
 from rnnbench.group.group import share
 from rnnbench.member import Member, Seed
+from rnnbench.nn.build import build
 from rnnbench.nn.loss import loss as loss_of
-from rnnbench.nn.network import build
 from rnnbench.registry import Registry, load_registry
 from rnnbench.training import train
 
@@ -345,7 +346,7 @@ def test_clipping_bounds_the_norm_of_the_whole_gradient(registry):
 
 def test_scores_do_not_depend_on_how_held_out_data_is_cut(registry, monkeypatch):
     whole, _ = train(member(), registry)
-    monkeypatch.setattr(training, "EVALUATION_BATCH", 300)
+    monkeypatch.setattr(assessing, "EVALUATION_BATCH", 300)
     parts, _ = train(member(), registry)
     assert [score.value for score in parts.scores] == pytest.approx(
         [score.value for score in whole.scores], rel=1e-5
@@ -357,7 +358,7 @@ def test_a_network_trains_on_as_before_where_its_evaluation_fails(registry):
     network = network_of(member(dropout=0.5, layers=2), registry)
     batch = task.batch(3, torch.Generator())
     with pytest.raises(RuntimeError):
-        training._predict(network, replace(batch, inputs=batch.inputs[..., :1]))
+        assess(network, replace(batch, inputs=batch.inputs[..., :1]), task)
     assert network.training
     assert all(module.training for module in network.modules())
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Generator
 
-from rnnbench.contracts import ONE_TARGET, Cell, Layer, Task
+from rnnbench.contracts import Cell, Layer, Task
 from rnnbench.member import Member
-from rnnbench.nn.network import Network, build
+from rnnbench.nn.build import build
+from rnnbench.nn.network import Network
 
 
 def network_of(member: Member, unit: type[Cell] | type[Layer], task: Task) -> Network:
@@ -22,10 +23,12 @@ def network_of(member: Member, unit: type[Cell] | type[Layer], task: Task) -> Ne
         hidden=net.hidden,
         layers=net.layers,
         bidirectional=net.bidirectional,
+        attention=net.attention,
         dropout=net.dropout,
         numeric=net.numeric,
         backend=member.backend,
         generator=Generator().manual_seed(member.weights_seed),
         # with a target at every step each chunk is an update of its own
-        chunk=member.recipe.chunk if task.pattern in ONE_TARGET else None,
+        chunk=None if task.pattern == "many-to-many" else member.recipe.chunk,
+        sampled=member.recipe.teacher_forcing < 1,
     ).to(member.device)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rnnbench.contracts import ONE_TARGET, Batch, Task
+from rnnbench.contracts import Batch, Task
 from rnnbench.errors import PluginError
 from rnnbench.member import Member
 
@@ -73,11 +73,12 @@ class Chunks:
 
 
 def chunks(member: Member, task: Task) -> Chunks:
-    """Return how a member's sequences are cut; where the target is one, an update needs them whole.
+    """Return how a member's sequences are cut: where there is a target at every step.
 
-    There the gradient is cut inside of the network, and the one target reaches the last chunk.
+    Elsewhere an update needs them whole; there the gradient is cut inside of the network, and what
+    is read at the end reaches the last chunk.
     """
     steps, chunk = task.sequence_length, member.recipe.chunk
-    if chunk is None or task.pattern in ONE_TARGET:
+    if chunk is None or task.pattern != "many-to-many":
         return Chunks(steps, steps)
     return Chunks(steps, min(chunk, steps), stateless=member.architecture.kind == "layer")

@@ -17,6 +17,7 @@ from rnnbench.member import Member, Recipe
 from rnnbench.nn.dropout import keys, sites
 from rnnbench.nn.network import Network
 from rnnbench.nn.recurrent import FIRST
+from rnnbench.nn.teacher import RATIO
 
 
 class Group:
@@ -60,7 +61,7 @@ class Group:
 
     def update(self, update: int, batches: Sequence[Batch]) -> Tensor:
         """Make one update, counted from 1; return the losses [members]."""
-        self._rekey(update)
+        self._refresh(update)
         if self._chunks.begins(update):
             self._carried = self._firsts(len(batches[0]))
         buffers = {**self._buffers, **self._carried}
@@ -109,7 +110,11 @@ class Group:
             if name.rpartition(".")[2].startswith(FIRST)
         }
 
-    def _rekey(self, update: int) -> None:
+    def _refresh(self, update: int) -> None:
+        """Give what draws new bits, and a teacher the share of symbols that it tells."""
+        if RATIO in self._buffers:
+            told = [taught(recipe, update) for recipe in self._recipes]
+            self._buffers[RATIO] = torch.tensor(told, device=self._data.device)
         if not self._sites:
             return
         seeds = [self._seeds[member.key].of(update) for member in self.members]
@@ -125,6 +130,14 @@ def _limits(values: Sequence[float | None], device: torch.device) -> Tensor:
 
 def _two_at_least(each: Sequence[int]) -> list[int]:
     return [*each] if len(each) > 1 else [each[0]] * 2
+
+
+def taught(recipe: Recipe, update: int) -> float:
+    """Return the share of symbols that a decoder is told in an update, from 1."""
+    if recipe.teacher_schedule == "constant":
+        return recipe.teacher_forcing
+    done = (update - 1) / max(recipe.updates - 1, 1)
+    return 1 - done * (1 - recipe.teacher_forcing)
 
 
 def share(recipe: Recipe, update: int) -> float:

@@ -9,14 +9,14 @@ from rnnbench.contracts import ONE_TARGET, Pattern, Reals, Targets
 from rnnbench.errors import InputError
 from rnnbench.initial import uniform, zeros
 
-SUPPORTED: tuple[Pattern, ...] = (*ONE_TARGET, "many-to-many")
+SUPPORTED: tuple[Pattern, ...] = (*ONE_TARGET, "many-to-many", "sequence-to-sequence")
 """The patterns a read-out exists for."""
 
 
 class Readout(nn.Module):
     """A linear map from outputs to predictions.
 
-    One-to-one and many-to-one read what each direction says last, many-to-many reads every step.
+    One-to-one and many-to-one read what each direction says last, the others read every step.
     """
 
     def __init__(self, pattern: Pattern, inputs: int, width: int, *, generator: Generator) -> None:
@@ -46,5 +46,5 @@ def require(pattern: Pattern) -> None:
 
 
 def target_width(targets: Targets) -> int:
-    """Return how many numbers a prediction has: one a class or label, or the width of reals."""
+    """Return how many numbers a prediction has: one a class, label or symbol, or real's width."""
     return targets.width if isinstance(targets, Reals) else targets.count

@@ -32,6 +32,9 @@ class Recurrent(nn.Module):
     width: int
     """The width of the outputs."""
 
+    states: tuple[str, ...]
+    """The names of the states."""
+
     output: str
     """The state that is the output."""
 
@@ -63,24 +66,30 @@ class Recurrent(nn.Module):
         for name, declared in noise.items():
             _check_noise(cell, name, declared, numeric)
             self.add_module(f"noise_{name}", Source(declared))
-        self._weights, self._options, self._states = tuple(weights), tuple(numeric), tuple(state)
+        self._weights, self._options, self.states = tuple(weights), tuple(numeric), tuple(state)
         self._noise = {name: declared.strength for name, declared in noise.items()}
         self.output = output_of(cell, state)
         self.width = state[self.output].shape[0]
 
-    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensors]:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None, first: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, Tensors]:
         """Run the cell: x [time, batch, inputs], lengths [batch] or None -> outputs, final state.
 
         Backward, each sequence is read from its own last step to its first; outputs stand at
         the step that they belong to, and the final state is that of the first step.
+
+        first  the states to begin with, each [batch, width]; None: those that the cell declares
         """
         weights = Tensors(
             {name: getattr(self, f"weight_{name}") for name in self._weights}
             | {name: getattr(self, f"option_{name}") for name in self._options}
         )
-        state = Tensors(
-            {name: getattr(self, f"{FIRST}{name}").expand(x.shape[1], -1) for name in self._states}
-        )
+        if first is None:
+            first = {
+                name: getattr(self, f"{FIRST}{name}").expand(x.shape[1], -1) for name in self.states
+            }
+        state = Tensors(first)
         noise = Tensors(
             {
                 name: getattr(self, f"noise_{name}")(weights[strength], x)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rnnbench.contracts import Cell, Layer, Task, Tensors
+from rnnbench.contracts import Cell, Layer, Sequences, Task, Tensors
+from rnnbench.hyperparameters import AttentionKind
 from rnnbench.initial import Initial
-from rnnbench.nn.network import input_width, table_size
+from rnnbench.nn.attention import attention_flops, attention_weights
+from rnnbench.nn.bridge import bridge_weights
+from rnnbench.nn.encoder_decoder import told
 from rnnbench.nn.readout import require, target_width
+from rnnbench.nn.vectors import input_width, table_size
 from rnnbench.recurrence import output_of
 
 
@@ -21,7 +26,8 @@ class Sizes:
 
     parameters            trained numbers of the whole network
     recurrent_parameters  those of its cells
-    state                 numbers carried from step to step, over all layers and directions
+    state                 numbers carried from step to step, over all layers and directions; of an
+                          encoder and a decoder the encoder's
     """
 
     parameters: int
@@ -30,54 +36,110 @@ class Sizes:
 
 
 def sizes(
-    unit: Cell | Layer, task: Task, *, hidden: int, layers: int = 1, bidirectional: bool = False
+    unit: Cell | Layer,
+    task: Task,
+    *,
+    hidden: int,
+    layers: int = 1,
+    bidirectional: bool = False,
+    attention: AttentionKind = "none",
 ) -> Sizes:
     """Count the network that `build` would make of the same arguments; allocates no tensor.
 
     Raises:
-        InputError: there is no read-out for the task's pattern.
+        InputError: there is no read-out for the task's pattern, or no such attention.
         PluginError: the cell contradicts itself.
     """
     require(task.pattern)
-    directions = 2 if bidirectional else 1
-    steps = task.sequence_length
-    output = directions * output_width(unit, hidden)
-    inputs = layer_inputs(unit, task, hidden=hidden, layers=layers, bidirectional=bidirectional)
-    recurrent = directions * sum(_parameters(unit, width, hidden, steps) for width in inputs)
+    stacks = _stacks(unit, task, hidden, layers, bidirectional)
+    recurrent = sum(
+        stack.directions * _parameters(_weights(unit, width, hidden, stack.steps))
+        for stack in stacks
+        for width in stack.inputs
+    )
+    rest = table_size(task.inputs)
+    states = _states(unit, hidden)
+    if isinstance(task.targets, Sequences):
+        rest += table_size(told(task.targets))
+        rest += _parameters(attention_weights(attention, stacks[1].output, stacks[0].output))
+        if bidirectional:
+            maps = [bridge_weights(width) for width in states.values()]
+            rest += layers * sum(map(_parameters, maps))
     target = target_width(task.targets)
     return Sizes(
-        parameters=recurrent + output * target + target + table_size(task.inputs),
+        parameters=recurrent + stacks[-1].output * target + target + rest,
         recurrent_parameters=recurrent,
-        state=layers * directions * sum(_states(unit, hidden).values()),
+        state=layers * stacks[0].directions * sum(states.values()),
     )
 
 
 def flops(
-    unit: Cell | Layer, task: Task, *, hidden: int, layers: int = 1, bidirectional: bool = False
+    unit: Cell | Layer,
+    task: Task,
+    *,
+    hidden: int,
+    layers: int = 1,
+    bidirectional: bool = False,
+    attention: AttentionKind = "none",
 ) -> int:
     """Count the operations of matrix products a time step and sequence of the same network.
 
     They are floating-point operations, two a multiply-add, and the read-out's are among them. The
     step of a cell is run once, without its numbers unless it decides by them; what is no cell is
-    run over the longest sequence.
+    run over the longest sequence. A decoder's count as well, for the targets of a training batch;
+    a time step is one of the inputs.
 
     Raises:
         PluginError: the cell contradicts itself.
     """
-    directions = 2 if bidirectional else 1
+    stacks = _stacks(unit, task, hidden, layers, bidirectional)
     steps = task.sequence_length
-    output = directions * output_width(unit, hidden)
-    inputs = layer_inputs(unit, task, hidden=hidden, layers=layers, bidirectional=bidirectional)
-    products = directions * sum(_flops(unit, width, hidden, steps) for width in inputs)
-    return products + 2 * output * target_width(task.targets)
+    total = sum(
+        stack.steps * stack.directions * _flops(unit, width, hidden, stack.steps)
+        for stack in stacks
+        for width in stack.inputs
+    )
+    total += stacks[-1].steps * 2 * stacks[-1].output * target_width(task.targets)
+    if attention != "none":
+        queries, keys = stacks[-1], stacks[0]
+        total += attention_flops(
+            attention, queries.output, keys.output, queries=queries.steps, keys=keys.steps
+        )
+    return round(total / steps)
 
 
 def layer_inputs(
     unit: Cell | Layer, task: Task, *, hidden: int, layers: int, bidirectional: bool
 ) -> tuple[int, ...]:
-    """Return how many numbers each layer reads a step, the first layer first."""
-    output = (2 if bidirectional else 1) * output_width(unit, hidden)
-    return (input_width(task.inputs), *[output] * (layers - 1))
+    """Return how many numbers each layer reads a step, the first first, a decoder's last."""
+    stacks = _stacks(unit, task, hidden, layers, bidirectional)
+    return tuple(width for stack in stacks for width in stack.inputs)
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """Layers on top of each other: what each reads a step, and what they say in the end."""
+
+    inputs: tuple[int, ...]
+    output: int
+    directions: int
+    steps: int
+
+
+def _stacks(
+    unit: Cell | Layer, task: Task, hidden: int, layers: int, bidirectional: bool
+) -> tuple[_Stack, ...]:
+    """Return what reads the inputs, and the decoder where there is one."""
+    width = output_width(unit, hidden)
+
+    def stack(inputs: int, directions: int, steps: int) -> _Stack:
+        output = directions * width
+        return _Stack((inputs, *[output] * (layers - 1)), output, directions, steps)
+
+    reader = stack(input_width(task.inputs), 1 + bidirectional, task.sequence_length)
+    if not isinstance(task.targets, Sequences):
+        return (reader,)
+    return reader, stack(input_width(told(task.targets)), 1, task.target_length)
 
 
 def output_width(unit: Cell | Layer, hidden: int) -> int:
@@ -101,8 +163,7 @@ def _weights(unit: Cell | Layer, inputs: int, hidden: int, steps: int) -> dict[s
     return unit.weights(inputs, hidden)
 
 
-def _parameters(unit: Cell | Layer, inputs: int, hidden: int, steps: int) -> int:
-    weights = _weights(unit, inputs, hidden, steps)
+def _parameters(weights: Mapping[str, Initial]) -> int:
     return sum(math.prod(weight.shape) for weight in weights.values())
 
 

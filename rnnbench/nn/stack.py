@@ -12,6 +12,9 @@ from rnnbench.nn.dropout import Dropout
 from rnnbench.nn.mapped import Mapped
 from rnnbench.nn.recurrent import FIRST, Recurrent
 
+States = Mapping[str, Tensor]
+"""The states of all directions, each [batch, width], by the names of the buffers of first ones."""
+
 
 class Stack(nn.Module):
     """Layers of one kind: [time, batch, inputs] -> [time, batch, width] and [batch, width].
@@ -75,26 +78,35 @@ class Stack(nn.Module):
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(sites))
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None
+        self, x: Tensor, lengths: Tensor | None, firsts: States | None = None
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Run all layers: x [time, batch, inputs], lengths [batch] or None.
 
         Returns the outputs; what each direction says last, forward at the last real step, backward
-        at the first, where each has seen the whole sequence; and the states after the last step
-        by the names of the buffers that hold the first ones, forward directions only.
+        at the first, where each has seen the whole sequence; and the states there.
+
+        firsts  the states that forward directions begin with; None: those that the cell declares
         """
         last = x
         states: dict[str, Tensor] = {}
+
+        def ran(name: str, direction: nn.Module) -> tuple[Tensor, Tensor]:
+            begin = f"{name}.{FIRST}"
+            if isinstance(direction, Recurrent):
+                first = None
+                if firsts is not None:
+                    first = {state: firsts[begin + state] for state in direction.states}
+                outputs, after = direction(x, lengths, first)
+                states.update({begin + state: tensor for state, tensor in after.items()})
+            else:
+                outputs, after = direction(x, lengths)
+            return outputs, after[direction.output]
+
         for layer, forward in enumerate(self.forwards):
-            outputs, state = forward(x, lengths)
-            last = state[forward.output]
-            for name in state if isinstance(forward, Recurrent) else ():
-                states[f"forwards.{layer}.{FIRST}{name}"] = state[name]
+            outputs, last = ran(f"forwards.{layer}", forward)
             if self.backwards:
-                backward = self.backwards[layer]
-                others, state = backward(x, lengths)
-                outputs = torch.cat([outputs, others], -1)
-                last = torch.cat([last, state[backward.output]], -1)
+                others, other = ran(f"backwards.{layer}", self.backwards[layer])
+                outputs, last = torch.cat([outputs, others], -1), torch.cat([last, other], -1)
             x = outputs
             if self.dropouts:
                 x, last = self.dropouts[layer](x), self.dropouts[layer](last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rnnbench.contracts import Metric
+from rnnbench.contracts import Metric, TextMetric
 from rnnbench.resolving import ResolvedTask, ResolvedUnit
 
 
@@ -19,6 +19,7 @@ def unit_card(unit: ResolvedUnit) -> dict[str, Any]:
         "options": dict(unit.unit.chosen),
         "layers": entry.layers,
         "bidirectional": entry.bidirectional,
+        "attention": entry.attention,
         "dropout": entry.dropout,
         "equations": unit.unit.equations,
         "reference": unit.unit.reference,
@@ -51,7 +52,7 @@ def task_card(task: ResolvedTask) -> dict[str, Any]:
     }
 
 
-def _best(oracle: float | None, metric: type[Metric]) -> float | None:
+def _best(oracle: float | None, metric: type[Metric | TextMetric]) -> float | None:
     """Return the score that nothing can beat: the oracle's, else the metric's bound, if any."""
     if oracle is not None:
         return oracle

@@ -50,6 +50,7 @@ def network_study(
             dropout=entry.dropout,
             hidden=matched.hidden,
             kind=entry.kind,
+            attention=entry.attention,
         ),
         task.setting,
         _recipe(suite, task),
@@ -124,6 +125,9 @@ def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:
         points=suite.evaluation.points,
         clip_value=training.clip_value,
         chunk=training.chunk,
+        teacher_forcing=training.teacher_forcing,
+        teacher_schedule=training.teacher_schedule,
+        beam=suite.evaluation.beam,
     )
 
 

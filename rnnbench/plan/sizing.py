@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
+from rnnbench.hyperparameters import AttentionKind
 from rnnbench.matching import Matched, match
-from rnnbench.nn.network import input_width
 from rnnbench.nn.readout import target_width
 from rnnbench.nn.sizes import Sizes, flops, sizes
+from rnnbench.nn.vectors import input_width
 from rnnbench.registry import asked
 from rnnbench.resolving import ResolvedTask, ResolvedUnit, located
-from rnnbench.suite import Suite
+from rnnbench.suite import ArchitectureEntry, Suite
 
 
 def matched_size(suite: Suite, unit: ResolvedUnit, task: ResolvedTask) -> Matched:
@@ -35,20 +38,30 @@ def matched_size(suite: Suite, unit: ResolvedUnit, task: ResolvedTask) -> Matche
 
 def sizes_of(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> Sizes:
     """Count the network with this hidden size."""
-    layers, both = unit.entry.layers, unit.entry.bidirectional
     return asked(
-        unit.component,
-        lambda: sizes(unit.unit, task.task, hidden=hidden, layers=layers, bidirectional=both),
+        unit.component, lambda: sizes(unit.unit, task.task, hidden=hidden, **_stacking(unit.entry))
     )
 
 
 def flops_of(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> int:
     """Count its operations a time step and sequence."""
-    layers, both = unit.entry.layers, unit.entry.bidirectional
     return asked(
-        unit.component,
-        lambda: flops(unit.unit, task.task, hidden=hidden, layers=layers, bidirectional=both),
+        unit.component, lambda: flops(unit.unit, task.task, hidden=hidden, **_stacking(unit.entry))
     )
+
+
+class _Stacking(TypedDict):
+    layers: int
+    bidirectional: bool
+    attention: AttentionKind
+
+
+def _stacking(entry: ArchitectureEntry) -> _Stacking:
+    return {
+        "layers": entry.layers,
+        "bidirectional": entry.bidirectional,
+        "attention": entry.attention,
+    }
 
 
 def member_bytes(
@@ -62,5 +75,7 @@ def member_bytes(
     """
     both = 1 + unit.entry.bidirectional
     one = task.task
-    kept = both * history + input_width(one.inputs) + target_width(one.targets)
-    return 4 * (2 * kept * batch * one.sequence_length + 8 * parameters)
+    read, said = one.sequence_length, one.target_length
+    kept = both * history * max(read, said)
+    kept += input_width(one.inputs) * read + target_width(one.targets) * said
+    return 4 * (2 * kept * batch + 8 * parameters)

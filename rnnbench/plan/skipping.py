@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnbench.contracts import ONE_TARGET, Layer
+from rnnbench.contracts import Layer, Sequences
 from rnnbench.resolving import ResolvedTask, ResolvedUnit
 
 
@@ -11,8 +11,10 @@ def why_skipped(unit: ResolvedUnit, task: ResolvedTask, chunk: int | None) -> st
     entry, one = unit.entry, task.task
     if entry.bidirectional and one.causal:
         return f"{entry.label} is bidirectional and {task.entry.task} is causal"
-    if entry.bidirectional and chunk is not None and one.pattern not in ONE_TARGET:
+    if entry.bidirectional and chunk is not None and one.pattern == "many-to-many":
         return f"{entry.label} is bidirectional, and chunks of a sequence are read in order"
+    if entry.attention != "none" and not isinstance(one.targets, Sequences):
+        return f"{entry.label} has attention, which needs a decoder, and {task.entry.task} has none"
     if not isinstance(unit.unit, Layer):
         return ""
     if one.pattern not in unit.unit.patterns:

@@ -148,6 +148,7 @@ def resolved(suite: Suite) -> dict[str, Any]:
                 entry.kind: entry.cell,
                 "layers": entry.layers,
                 "bidirectional": entry.bidirectional,
+                "attention": entry.attention,
                 "dropout": entry.dropout,
                 "search": entry.own if isinstance(entry.own, bool) else _space_values(entry.own),
                 **entry.options,

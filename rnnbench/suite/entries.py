@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnbench.errors import SuiteError, UnknownNameError
-from rnnbench.hyperparameters import foreign
+from rnnbench.hyperparameters import AttentionKind, foreign
 from rnnbench.options import Choice, Space, Value
 from rnnbench.suite.schema import BudgetSection, Match, Setting, SuiteFile
 from rnnbench.suite.source import Place, Source, printable
@@ -33,6 +33,7 @@ class ArchitectureEntry:
     cell: str
     layers: int
     bidirectional: bool
+    attention: AttentionKind
     dropout: float
     options: Mapping[str, Value]
     own: Mapping[str, Space] | bool
@@ -87,6 +88,7 @@ def read_architectures(source: Source, file: SuiteFile) -> dict[str, Architectur
             cell=given.layer or given.cell or "",
             layers=given.layers,
             bidirectional=given.bidirectional,
+            attention=given.attention,
             dropout=given.dropout,
             options=options,
             own=given.search,

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from rnnbench.errors import SuiteError, UnknownNameError
+from rnnbench.hyperparameters import AttentionKind
 from rnnbench.options import Space
 from rnnbench.suite.source import Place, Source, printable
 from rnnbench.suite.spaces import own, shared
@@ -57,6 +58,9 @@ class Architecture(Section):
     layer: Word | None = Field(default=None, description="the name of a layer")
     layers: int = Field(default=1, ge=1, description=_COUNT)
     bidirectional: bool = Field(default=False, description="true or false")
+    attention: AttentionKind = Field(
+        default="none", description="none, dot, general or additive: how a decoder looks back"
+    )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="a number from 0 up to but not 1")
     search: Own = Field(default=False, description="true or dimensions of its own")
 
@@ -136,6 +140,12 @@ class Training(Section):
     momentum: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")
     beta1: float = Field(default=0.9, ge=0, lt=1, description="a number from 0 up to but not 1")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="a number from 0 up to but not 1")
+    teacher_forcing: float = Field(
+        default=1.0, ge=0, le=1, description="the share of symbols a decoder is told, 0 to 1"
+    )
+    teacher_schedule: Literal["constant", "linear"] = Field(
+        default="constant", description="constant, or linear: from all symbols to that share"
+    )
     backend: Literal["auto", "kernel", "torch", "fused", "loop"] = Field(
         default="auto", description="auto, kernel, torch, fused or loop: how cells are run"
     )
@@ -170,6 +180,7 @@ class Evaluation(Section):
     """How often a training is scored on validation data."""
 
     points: int = Field(default=20, ge=1, description=_COUNT)
+    beam: int = Field(default=1, ge=1, description=f"{_COUNT}: beginnings that are followed")
 
 
 class Only(Section):

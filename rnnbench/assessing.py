@@ -1,0 +1,123 @@
+"""What a network makes of held-out data: its loss, its predictions, and what they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rnnbench.contracts import Batch, Metric, Sequences, Task, TextMetric
+from rnnbench.nn.encoder_decoder import EncoderDecoder
+from rnnbench.nn.loss import costs, mean_cost, valid_mask
+from rnnbench.nn.network import Network
+
+EVALUATION_BATCH = 512
+"""Sequences per forward pass on held-out data; scores do not depend on it."""
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """A batch, its loss, and predictions as metrics take them.
+
+    predictions  [batch, width] or [time, batch, width]; of sequences what was said, [time, batch]
+    """
+
+    batch: Batch
+    task: Task
+    loss: float
+    predictions: Tensor
+
+    def measure(self, metric: Metric | TextMetric) -> float:
+        """Score the predictions."""
+        if isinstance(metric, TextMetric):
+            return float(metric.measure(self.said, self.references))
+        mask = valid_mask(self.batch, self.task)
+        return float(metric.measure(self.predictions, self.batch.targets, mask))
+
+    def choose(self, rows: Tensor) -> Assessed:
+        """Return the sequences of these numbers, [n] int64, with the loss of all."""
+        return replace(
+            self,
+            batch=self.batch.choose(rows, self.task.pattern),
+            predictions=self.predictions.index_select(-1 if self._spoken else -2, rows),
+        )
+
+    @property
+    def said(self) -> list[str]:
+        """What was said, in words; of tasks whose targets are sequences."""
+        return _texts(self.task, self.predictions)
+
+    @property
+    def references(self) -> list[tuple[str, ...]]:
+        """The right answers to each, in words."""
+        given = self.batch.references
+        return [(t,) for t in _texts(self.task, self.batch.targets)] if given is None else [*given]
+
+    @property
+    def _spoken(self) -> bool:
+        return isinstance(self.task.targets, Sequences)
+
+
+def _texts(task: Task, numbers: Tensor) -> list[str]:
+    """Write sequences of symbols, [time, batch].
+
+    Raises:
+        TypeError: the task's targets are no sequences of symbols.
+    """
+    if not isinstance(task.targets, Sequences):
+        raise TypeError(f"task `{task.name}` has no targets that could be written")
+    return [task.targets.text(column) for column in numbers.T.tolist()]
+
+
+@torch.no_grad()
+def assess(network: Network, batch: Batch, task: Task, beam: int = 1) -> Assessed:
+    """Predict a whole held-out set.
+
+    A decoder's loss is that of being told the right symbols, as in training; its predictions are
+    what it says freely, looked for with a beam where that is wider than 1.
+    """
+    network.eval()
+    each, cost = [], []
+    try:
+        for part in parts(batch, task):
+            predictions = network(part)
+            cost.append(costs(predictions, part, task))
+            if isinstance(network, EncoderDecoder):
+                predictions = said(network, part, len(batch.targets), beam)
+            each.append(predictions)
+    finally:
+        # a group that fails here is trained again, by a program made of this network
+        network.train()
+    spoken = isinstance(network, EncoderDecoder)
+    loss = mean_cost(torch.cat(cost, -1), valid_mask(batch, task), task)
+    return Assessed(batch, task, loss.item(), torch.cat(each, -1 if spoken else -2))
+
+
+@torch.no_grad()
+def predict(network: Network, inputs: Tensor) -> Tensor:
+    """Predict from inputs [time, batch] or [time, batch, width] alone."""
+    network.eval()
+    try:
+        # targets are not needed to predict
+        return network(Batch(inputs, inputs))  # type: ignore[no-any-return]  # torch's call
+    finally:
+        network.train()
+
+
+def said(network: EncoderDecoder, batch: Batch, steps: int, beam: int) -> Tensor:
+    """Return what a decoder says freely: [steps, batch]."""
+    if beam == 1:
+        return network.say(batch, steps)
+    return network.search(batch, steps, beam)
+
+
+def parts(batch: Batch, task: Task) -> Iterator[Batch]:
+    """Cut a batch into parts of at most EVALUATION_BATCH sequences."""
+    if len(batch) <= EVALUATION_BATCH:
+        yield batch
+        return
+    for start in range(0, len(batch), EVALUATION_BATCH):
+        rows = torch.arange(start, min(start + EVALUATION_BATCH, len(batch)))
+        yield batch.choose(rows.to(batch.inputs.device), task.pattern)

@@ -1,0 +1,108 @@
+"""Attention: a decoder looks at all that its encoder said, and weighs it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+
+from rnnbench.errors import InputError
+from rnnbench.hyperparameters import AttentionKind
+from rnnbench.initial import Initial, uniform, zeros
+from rnnbench.recurrence import within
+
+
+class Attention(nn.Module):
+    """Weighs the outputs k_s of an encoder for each output q_t of a decoder.
+
+    dot       e_ts = q_t · k_s                      (Luong et al. 2015, equation 8)
+    general   e_ts = q_t · W k_s                    (the same)
+    additive  e_ts = v · tanh(W q_t + U k_s)        (Bahdanau et al. 2015, appendix A.1.2)
+
+    The weights a_t are a softmax over the real steps s; what comes out is
+    tanh(C [Σ_s a_ts k_s; q_t] + b) (Luong et al. 2015, equation 5). The query is the state after
+    the step, in all three, so that a decoder which is told the right symbols needs no loop.
+    """
+
+    def __init__(
+        self, kind: AttentionKind, queries: int, keys: int, *, generator: Generator
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        for name, initial in attention_weights(kind, queries, keys).items():
+            self.register_parameter(name, nn.Parameter(initial.draw(generator)))
+
+    def project(self, keys: Tensor) -> Tensor:
+        """Compute what is the same for all queries: [source time, batch, …]."""
+        return keys @ self.get_parameter("U").T if self.kind == "additive" else keys
+
+    def forward(
+        self, queries: Tensor, keys: Tensor, projected: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Look at the keys with every query.
+
+        queries  [target time, batch, width], the decoder's outputs
+        keys     [source time, batch, …], the encoder's; `projected` is what `project` made of them
+        lengths  [batch], the real steps of the encoder; None: all
+
+        Returns [target time, batch, width] and the weights [target time, batch, source time].
+        """
+        scores = self._scores(queries, projected)
+        if lengths is not None:
+            real = within(lengths, len(keys)).T
+            scores = scores.masked_fill(~real, -torch.inf)
+        weights = scores.softmax(-1)
+        context = (weights.transpose(0, 1) @ keys.transpose(0, 1)).transpose(0, 1)
+        both = torch.cat([context, queries], -1)
+        return torch.tanh(both @ self.get_parameter("C").T + self.get_parameter("b")), weights
+
+    def _scores(self, queries: Tensor, projected: Tensor) -> Tensor:
+        if self.kind == "additive":
+            query = queries @ self.get_parameter("W").T
+            # [target time, source time, batch, width]
+            summed = torch.tanh(query.unsqueeze(1) + projected.unsqueeze(0))
+            return (summed @ self.get_parameter("v")).transpose(1, 2)
+        if self.kind == "general":
+            queries = queries @ self.get_parameter("W")
+        return (queries.transpose(0, 1) @ projected.permute(1, 2, 0)).transpose(0, 1)
+
+
+def attention_weights(kind: AttentionKind, queries: int, keys: int) -> dict[str, Initial]:
+    """Declare the trained tensors of an attention by name; {} for `none`.
+
+    Raises:
+        InputError: `dot` between widths that differ.
+    """
+    own: dict[str, Initial]
+    match kind:
+        case "none":
+            return {}
+        case "dot":
+            if queries != keys:
+                raise InputError(
+                    f"attention `dot` compares vectors of one width, and the encoder's outputs are "
+                    f"{keys} wide, the decoder's {queries}; use `general`"
+                )
+            own = {}
+        case "general":
+            own = {"W": uniform(queries, keys)}
+        case "additive":
+            own = {
+                "W": uniform(queries, queries),
+                "U": uniform(queries, keys),
+                "v": uniform(queries),
+            }
+    return {**own, "C": uniform(queries, keys + queries), "b": zeros(queries)}
+
+
+def attention_flops(
+    kind: AttentionKind, width: int, key_width: int, *, queries: int, keys: int
+) -> int:
+    """Count the operations of products of one sequence: so many queries look at so many keys."""
+    compared = {
+        "none": 0,
+        "dot": queries * keys * key_width,
+        "general": queries * key_width * (width + keys),
+        "additive": width * (queries * width + keys * key_width + queries * keys),
+    }
+    combined = queries * (keys * key_width + width * (key_width + width))
+    return 0 if kind == "none" else 2 * (compared[kind] + combined)

@@ -1,0 +1,92 @@
+"""What a network can show of itself: what it says while it trains, and where it looks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from rnnbench.assessing import Assessed, predict
+from rnnbench.contracts import Sequences, Task, Tokens
+from rnnbench.member import Alignment, Member, Sample
+from rnnbench.nn.encoder_decoder import EncoderDecoder
+from rnnbench.nn.network import Network
+
+ANSWERS = 10
+"""Sequences of the validation part whose answers are kept as samples, from all over it."""
+
+PICTURES = 4
+"""Sequences of the test part for which it is kept where an attention looked."""
+
+
+def samples(member: Member, network: Network, assessed: Assessed, update: int) -> list[Sample]:
+    """Let a network make something of its own: answers, or what the task has a way to ask for.
+
+    assessed  what the network makes of the validation part
+    """
+    task = assessed.task
+    if isinstance(task.targets, Sequences):
+        chosen = assessed.choose(_spread(assessed, ANSWERS))
+        titles = [
+            f"{_between(task).join(symbols)} → {right[0]}"
+            for symbols, right in zip(_read(chosen), chosen.references, strict=True)
+        ]
+        return [
+            Sample(update, title, text) for title, text in zip(titles, chosen.said, strict=True)
+        ]
+
+    def one(inputs: Tensor) -> Tensor:
+        return predict(network, inputs.to(member.device)).cpu()
+
+    generator = Generator().manual_seed(member.sample_seeds().of(update))
+    made = task.samples(one, generator)
+    return [Sample(update, str(title), str(text)) for title, text in made.items()]
+
+
+def alignments(network: Network, assessed: Assessed) -> tuple[Alignment, ...]:
+    """Return where an attention looked while some of the answers were said; () without one."""
+    targets = assessed.task.targets
+    if not isinstance(network, EncoderDecoder) or not isinstance(targets, Sequences):
+        return ()
+    chosen = assessed.choose(_spread(assessed, PICTURES))
+    weights = network.looked(chosen.batch, chosen.predictions)
+    if weights is None:
+        return ()
+    found = []
+    for place, read in enumerate(_read(chosen)):
+        numbers = chosen.predictions[:, place].tolist()
+        said = [targets.symbols[number] for number in targets.until_end(numbers)]
+        # <END> is said too, and not by looking nowhere
+        said += [targets.symbols[targets.end]] if len(said) < len(numbers) else []
+        looked = weights[: len(said), place, : len(read)]
+        rows = tuple(tuple(round(weight, 4) for weight in row) for row in looked.tolist())
+        found.append(Alignment(tuple(read), tuple(said), rows))
+    return tuple(found)
+
+
+def _spread(assessed: Assessed, most: int) -> Tensor:
+    """Return the numbers of sequences from all over a held-out part."""
+    count = len(assessed.batch)
+    return torch.linspace(0, count - 1, min(most, count)).round().long()
+
+
+def _read(assessed: Assessed) -> list[list[str]]:
+    """Return the symbols of each input sequence; where nobody says how they are written, numbers.
+
+    Of real vectors these are the numbers of the steps.
+    """
+    batch, inputs = assessed.batch, assessed.task.inputs
+    steps = len(batch.inputs)
+    lengths = [steps] * len(batch) if batch.lengths is None else batch.lengths.tolist()
+    if not isinstance(inputs, Tokens):
+        return [[str(step + 1) for step in range(length)] for length in lengths]
+    columns = batch.inputs.T.tolist()
+    return [
+        [inputs.symbols[number] if inputs.symbols else str(number) for number in column[:length]]
+        for column, length in zip(columns, lengths, strict=True)
+    ]
+
+
+def _between(task: Task) -> str:
+    """Return what stands between the symbols of an input."""
+    inputs = task.inputs
+    return inputs.between if isinstance(inputs, Tokens) and inputs.symbols else " "
