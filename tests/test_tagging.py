@@ -207,6 +207,8 @@ def test_with_files_for_all_parts_nothing_is_dealt(write):
     task = Tagging(**names)
     assert [len(task.held_out(split, seeded(0))) for split in ("valid", "test")] == [9, 9]
     assert len(sequences(task.batch(9, seeded(0)))) <= 9
+    for part in ("validation", "test"):
+        assert f"9 of 9 {part} sentences are also in the training part" in task.notes
     assert not any("dealt" in note for note in task.notes)
 
 

@@ -11,6 +11,7 @@ import torch
 from scipy.special import entr
 from torch import Generator, Tensor
 
+from rnnbench_tasks.certain import CERTAIN
 from rnnbench_tasks.piano_rolls import KEYS, LOWEST
 
 TONICS = 12
@@ -39,9 +40,6 @@ FOLLOWING = (
 
 TONES, FULL = (0, 1, 2), 3
 """What a frame has of its chord: the root, third or fifth; or all of them above a bass."""
-
-# As a logit: e⁻⁵⁰ vanishes beside 1 in float64, and unlike ∞ it keeps every loss finite.
-CERTAIN = 50.0
 
 
 @dataclass(frozen=True)

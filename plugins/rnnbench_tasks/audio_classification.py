@@ -10,9 +10,10 @@ from pathlib import Path
 from torch import Generator, Tensor
 
 import rnnbench
-from rnnbench_tasks.labelled import ALONE, BESIDE_TEST, Example, Labelled, Part, dealt
+from rnnbench_tasks.labelled import BESIDE_TEST, Example, Labelled, dealt
 from rnnbench_tasks.log_spectra import framing, resampled
 from rnnbench_tasks.nearest import means, nearest, share
+from rnnbench_tasks.parts import SHARES, Part
 from rnnbench_tasks.voices import voices
 from rnnbench_tasks.wav_folder import Clip, read_folder
 
@@ -100,7 +101,7 @@ class AudioClassification(rnnbench.Task):
     def anchors(self) -> rnnbench.Anchors:
         """A guess, the most frequent class, and the nearest neighbour in the mean spectrum.
 
-        Neighbours are all sounds but those for the test. Solved is 0.9 for drawn sounds: who hears
+        Neighbours are sounds of the training part. Solved is 0.9 for drawn sounds: who hears
         everything but the order reaches 0.75. For files it is the best floor.
         """
         return self._anchors
@@ -147,7 +148,7 @@ class AudioClassification(rnnbench.Task):
         clips = read_folder(Path(self.data))
         try:
             parts = dealt(
-                [clip.label for clip in clips], clips, BESIDE_TEST if self.test else ALONE
+                [clip.label for clip in clips], clips, BESIDE_TEST if self.test else SHARES
             )
         except ValueError as error:
             raise rnnbench.DataError(f"{self.data}: {error}; give more sounds") from None

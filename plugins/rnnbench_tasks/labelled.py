@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,13 +16,10 @@ from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
 import rnnbench
+from rnnbench_tasks.parts import PARTS, Part, overlaps
 
-Part = Literal["train", "valid", "test"]
-PARTS: tuple[Part, ...] = ("train", "valid", "test")
-
-ALONE: dict[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
-BESIDE_TEST: dict[Part, float] = {"train": 0.8, "valid": 0.2}
-"""The shares of data that stands alone, and of data that has a test part beside it."""
+BESIDE_TEST: Mapping[Part, float] = {"train": 0.8, "valid": 0.2}
+"""What each part gets of data that has a test part beside it."""
 
 One = TypeVar("One")
 
@@ -125,15 +123,10 @@ class Labelled:
         """The class that is most frequent in training."""
         return int(self.parts["train"].targets.bincount().argmax())
 
-    @cached_property
+    @property
     def known(self) -> rnnbench.Batch:
-        """All sequences that are not for the test: what a nearest neighbour is sought among."""
-        train, valid = (self.parts[part] for part in ("train", "valid"))
-        return rnnbench.Batch(
-            torch.cat([train.inputs, valid.inputs], 1),
-            torch.cat([train.targets, valid.targets]),
-            torch.cat([_lengths(train), _lengths(valid)]),
-        )
+        """The training part: what a nearest neighbour is sought among."""
+        return self.parts["train"]
 
     def path(self, bidirectional: bool) -> float:
         """Return how far the farthest step of a training sequence is from its read-out, on average.
@@ -160,7 +153,7 @@ class Labelled:
         return one_hot(frequent, self.targets.count).float()
 
     def notes(self, noun: str) -> tuple[str, ...]:
-        """Say how large the parts are, and what was cut or cannot be named."""
+        """Say how large the parts are, what was cut or cannot be named, and what parts share."""
         counts = Counter({part: len(self.parts[part]) for part in PARTS})
         notes = [
             f"{counts['train']} {noun} for training, {counts['valid']} for validation, "
@@ -176,7 +169,8 @@ class Labelled:
                 f"{self.unseen} held-out {noun} have a label that training has not; "
                 "they count as wrong"
             )
-        return tuple(notes)
+        contents = {part: _contents(batch) for part, batch in self.parts.items()}
+        return (*notes, *overlaps(contents, noun))
 
 
 def _moments(sequences: Iterable[NDArray[np.floating]]) -> tuple[NDArray, NDArray]:
@@ -185,6 +179,14 @@ def _moments(sequences: Iterable[NDArray[np.floating]]) -> tuple[NDArray, NDArra
     mean, deviation = rows.mean(0), rows.std(0)
     constant = deviation <= 1e-12 * np.abs(rows).max(0)
     return mean, np.where(constant, 1.0, deviation)
+
+
+def _contents(batch: rnnbench.Batch) -> list[bytes]:
+    """Return what tells each sequence from every other: its hash."""
+    return [
+        hashlib.sha256(batch.inputs[:length, place].numpy().tobytes()).digest()
+        for place, length in enumerate(_lengths(batch).tolist())
+    ]
 
 
 def _lengths(batch: rnnbench.Batch) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import rnnbench
+from rnnbench_tasks.parts import PARTS
 
 KEYS = 88
 LOWEST = 21
@@ -20,8 +21,6 @@ LOWEST = 21
 
 REST = -1
 """What some files write where a voice rests."""
-
-PARTS = ("train", "valid", "test")
 
 Pieces = list[np.ndarray]
 """Rolls [frames, 88] bool, one a piece."""

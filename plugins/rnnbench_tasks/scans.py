@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-Part = Literal["train", "valid", "test"]
+from rnnbench_tasks.parts import PARTS, Part
 
 SIDE = 8
 DIGITS = 10
 
 # Of every five scans of a digit, in file order. The rule needs no random numbers, so the split is
 # the same with every version of NumPy.
-PARTS: tuple[Part, ...] = ("train", "train", "train", "valid", "test")
+OF_FIVE: tuple[Part, ...] = ("train", "train", "train", "valid", "test")
 
 
 class Scans(NamedTuple):
@@ -38,7 +38,7 @@ def parts() -> dict[Part, Scans]:
     for digit in range(DIGITS):
         same = digits == digit
         rank[same] = np.arange(same.sum())
-    part = np.array(PARTS)[rank % len(PARTS)]
+    part = np.array(OF_FIVE)[rank % len(OF_FIVE)]
     values, targets = torch.from_numpy(scans).float().div(16), torch.from_numpy(digits).long()
     rows = {name: torch.from_numpy(np.flatnonzero(part == name)) for name in PARTS}
     return {name: Scans(values[those], targets[those]) for name, those in rows.items()}

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 import rnnbench
 from rnnbench_tasks import scans
+from rnnbench_tasks.parts import Part
 
 
 class SequentialDigits(rnnbench.Task):
@@ -110,7 +111,7 @@ class SequentialDigits(rnnbench.Task):
         return logits
 
     @cached_property
-    def _parts(self) -> dict[scans.Part, rnnbench.Batch]:
+    def _parts(self) -> dict[Part, rnnbench.Batch]:
         """Lay the scans out as sequences: inputs [steps, count, values], targets [count]."""
         shape = (-1, self.sequence_length, self.inputs.width)
         return {

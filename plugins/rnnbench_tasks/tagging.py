@@ -13,15 +13,14 @@ from torch.nn.functional import one_hot
 
 import rnnbench
 from rnnbench_tasks import ambiguous_english, conllu, treebank
+from rnnbench_tasks.certain import CERTAIN
 from rnnbench_tasks.conllu import Sentence
 from rnnbench_tasks.hidden_markov import HiddenMarkov
-from rnnbench_tasks.treebank import Part, Treebank
+from rnnbench_tasks.parts import Part
+from rnnbench_tasks.treebank import Treebank
 
 # A tag is due at the symbol that ends a word, where it has been read as a whole.
 WORD_END = " "
-
-# As a logit: e⁻⁵⁰ vanishes beside 1 in float64, and unlike ∞ it keeps every loss finite.
-CERTAIN = 50.0
 
 
 class Tagging(rnnbench.Task):

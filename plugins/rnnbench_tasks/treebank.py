@@ -6,16 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import rnnbench
 from rnnbench_tasks import ambiguous_english
 from rnnbench_tasks.conllu import Sentence, read_sentences
-
-Part = Literal["train", "valid", "test"]
-
-SHARES: Mapping[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
-"""What each part gets of the sentences that are dealt."""
+from rnnbench_tasks.parts import SHARES, TITLES, Part, overlaps
 
 GENERATED = 3000
 
@@ -83,7 +78,8 @@ def from_files(
             f"{train}: every word for training has the {column} `{found.pop()}`; "
             "two tags are needed: choose another `column`"
         )
-    return Treebank(parts, (*notes, *_seen_before(parts)))
+    words = {part: [sentence.words for sentence in parts[part]] for part in parts}
+    return Treebank(parts, (*notes, *overlaps(words, "sentences")))
 
 
 def _dealt(sentences: list[Sentence], shares: Mapping[Part, float]) -> dict[Part, list[Sentence]]:
@@ -93,15 +89,8 @@ def _dealt(sentences: list[Sentence], shares: Mapping[Part, float]) -> dict[Part
 
 
 def _sizes(parts: Mapping[Part, list[Sentence]]) -> str:
-    names = {"train": "training", "valid": "validation", "test": "test"}
-    *others, last = (f"{len(found)} {names[part]}" for part, found in parts.items())
+    *others, last = (f"{len(found)} {TITLES[part]}" for part, found in parts.items())
     return f"{', '.join(others)} and {last}"
-
-
-def _seen_before(parts: Mapping[Part, list[Sentence]]) -> Iterable[str]:
-    known = {sentence.words for sentence in parts["train"]}
-    if again := sum(sentence.words in known for sentence in parts["test"]):
-        yield f"{again} of {len(parts['test'])} test sentences are also in the training part"
 
 
 def _tags(sentences: Iterable[Sentence]) -> set[str]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor
@@ -14,14 +13,10 @@ from torch.nn.functional import one_hot
 
 import rnnbench
 from rnnbench_tasks.actions import GRAMMARS, LANGUAGES, Grammar
+from rnnbench_tasks.certain import CERTAIN
+from rnnbench_tasks.parts import SHARES, Part
 
-Part = Literal["train", "valid", "test"]
-
-SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 HELD_OUT = {"valid": 256, "test": 1024}
-
-# As a logit: e⁻⁵⁰ vanishes beside 1 in float64, and unlike ∞ it keeps every loss finite.
-CERTAIN = 50.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,27 @@
+"""The parts of a data set, what each gets of examples that are dealt, and what parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Literal
+
+Part = Literal["train", "valid", "test"]
+
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
+
+SHARES: Mapping[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
+"""What each part gets of data that stands alone."""
+
+TITLES: Mapping[Part, str] = {"train": "training", "valid": "validation", "test": "test"}
+"""What a reader calls a part."""
+
+
+def overlaps(parts: Mapping[Part, Sequence[Hashable]], noun: str) -> Iterator[str]:
+    """Say for each held-out part how many of its sequences equal one of the training part."""
+    known = set(parts["train"])
+    for part in PARTS[1:]:
+        if shared := sum(one in known for one in parts[part]):
+            yield (
+                f"{shared:,} of {len(parts[part]):,} {TITLES[part]} {noun} are also in the "
+                "training part"
+            )
