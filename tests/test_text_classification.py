@@ -11,7 +11,7 @@ from rnnbench import Batch, DataError
 from rnnbench_metrics.accuracy import Accuracy
 from rnnbench_metrics.cross_entropy import CrossEntropy
 from rnnbench_tasks.naive_bayes import NaiveBayes
-from rnnbench_tasks.opinions import EACH, LANGUAGES, LEXICONS, opinions, verdict
+from rnnbench_tasks.opinions import HELD_OUT, LANGUAGES, LEXICONS, opinions, verdict
 from rnnbench_tasks.text_classification import TextClassification
 
 REAL = Path(os.environ.get("RNNBENCH_DATA", "absent"))
@@ -136,22 +136,31 @@ def test_counting_symbols_is_better_than_guessing_and_far_from_the_rule(chosen):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_opinions_are_balanced_and_new_in_every_part(language):
-    parts = opinions(language)
+    parts = opinions(language, 30)
     patterns = len(LEXICONS[language].patterns)
     for part, pairs in parts.items():
         assert Counter(label for _, label in pairs) == dict.fromkeys(
-            ("negative", "positive"), EACH[part] * patterns
+            ("negative", "positive"), {"train": 30, **HELD_OUT}[part] * patterns
         )
         assert len({text for text, _ in pairs}) == len(pairs)
     texts = [{text for text, _ in pairs} for pairs in parts.values()]
     assert not (texts[0] & texts[1] | texts[0] & texts[2] | texts[1] & texts[2])
 
 
+def test_fewer_opinions_to_train_on_are_some_of_those_of_more_and_all_are_read_whole():
+    few, many = (opinions("english", each) for each in (3, 30))
+    assert set(few["train"]) < set(many["train"])
+    assert few["test"] == many["test"]
+    task = TextClassification(each=3, unit="character")
+    assert len(task.batch(1, seeded(0)).inputs) >= len(task.held_out("test", seeded(0)).inputs)
+    assert not any("beginning is not read" in note for note in task.notes)
+
+
 def test_what_is_said_of_a_subject_in_the_test_is_new():
     def said(part):
         return {
             text.removesuffix(".")
-            for text, _ in opinions("english")[part]
+            for text, _ in opinions("english", 200)[part]
             if len(text.split()) == 4  # the plot is good
         }
 
@@ -228,7 +237,7 @@ def test_a_test_table_is_the_test_part_and_validation_is_dealt_from_the_rest(tab
     task = TextClassification(data=data, test=test)
     assert len(task.held_out("test", seeded(0))) == 9
     assert len(task.held_out("valid", seeded(0))) == 11
-    assert "7 test texts are in the training part too" in task.notes
+    assert "7 of 9 test texts are also in the training part" in task.notes
     both = TextClassification(data=data, test=test, valid=table(rows(7), "valid.tsv"))
     assert len(both.held_out("valid", seeded(0))) == 7
     assert both.notes[0] == ("100 training texts, 7 validation texts, 9 test texts")

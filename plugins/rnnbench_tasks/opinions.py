@@ -10,16 +10,16 @@ from typing import Literal, get_args
 
 import rnnbench
 from rnnbench_tasks.hangul import topic
+from rnnbench_tasks.parts import Part
 
-Part = Literal["train", "valid", "test"]
 Language = Literal["english", "korean"]
 Pair = tuple[str, str]
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 LABELS = ("negative", "positive")
 SHARES: Mapping[Part, float] = {"train": 0.7, "valid": 0.15, "test": 0.15}
-EACH: Mapping[Part, int] = {"train": 200, "valid": 20, "test": 40}
-"""How many sentences of each pattern and label a part has."""
+HELD_OUT: Mapping[Part, int] = {"valid": 20, "test": 40}
+"""How many sentences of each pattern and label a held-out part has."""
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -113,8 +113,10 @@ KOREAN = Lexicon(
 LEXICONS: Mapping[Language, Lexicon] = {"english": ENGLISH, "korean": KOREAN}
 
 
-def opinions(language: Language) -> dict[Part, list[Pair]]:
-    """Return the sentences of each part with their labels: 4800, 480 and 960.
+def opinions(language: Language, each: int) -> dict[Part, list[Pair]]:
+    """Return the sentences of each part with their labels; 480 are for validation, 960 the test.
+
+    each  how many of each pattern and label are for training; fewer are the first of more
 
     Each pairing of a subject with a word belongs to one part, so that the parts share words but say
     nothing alike. Patterns and labels are equally frequent. Choices are made by hash and are the
@@ -123,12 +125,13 @@ def opinions(language: Language) -> dict[Part, list[Pair]]:
     lexicon = LEXICONS[language]
     pairs = list(product(lexicon.subjects, lexicon.against + lexicon.praise))
     dealt = rnnbench.deal(len(pairs), SHARES)
+    wanted: Mapping[Part, int] = {"train": each, **HELD_OUT}
     return {
         part: [
             (sentence, label)
             for label, pattern in product(LABELS, lexicon.patterns)
             for sentence in _sentences(
-                language, pattern, label, [pairs[n] for n in dealt[part]], EACH[part]
+                language, pattern, label, [pairs[n] for n in dealt[part]], wanted[part]
             )
         ]
         for part in SHARES

@@ -13,17 +13,13 @@ from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
 import rnnbench
+from rnnbench_tasks.certain import CERTAIN
 from rnnbench_tasks.labelled_texts import Columns, LabelledTexts, read_labelled_texts
 from rnnbench_tasks.naive_bayes import NaiveBayes
-from rnnbench_tasks.opinions import LANGUAGES, Part, opinions, verdict
+from rnnbench_tasks.opinions import LANGUAGES, opinions, verdict
+from rnnbench_tasks.parts import PARTS, SHARES, TITLES, Part, overlaps
 
-PARTS: tuple[Part, ...] = ("train", "valid", "test")
-SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
-TITLES = {"train": "training", "valid": "validation", "test": "test"}
 SOLVED = 0.95
-
-# As a logit: e⁻⁵⁰ vanishes beside 1 in float64, and unlike ∞ it keeps every loss finite.
-CERTAIN = 50.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,9 @@ class TextClassification(rnnbench.Task):
         ),
         "encoding": rnnbench.Option("utf-8", help="of the tables, such as cp949 or latin-1"),
         "language": rnnbench.Option("english", choices=LANGUAGES, help="of generated opinions"),
+        "each": rnnbench.Option(
+            200, low=1, high=200, help="generated opinions of each of 24 kinds to train on"
+        ),
         "unit": rnnbench.Option("word", choices=rnnbench.UNITS, help="what is read at a step"),
         "vocabulary": rnnbench.Option(0, low=0, help="most symbols, the frequent ones; 0: all"),
         "embedding": rnnbench.Option(32, low=0, help="width of a symbol's vector; 0: one-hot"),
@@ -98,6 +97,7 @@ class TextClassification(rnnbench.Task):
     empty: str
     encoding: str
     language: str
+    each: int
     unit: str
     vocabulary: int
     embedding: int
@@ -105,7 +105,10 @@ class TextClassification(rnnbench.Task):
 
     @property
     def sequence_length(self) -> int:
-        """The length of the longest text for training, but no more than the limit."""
+        """The length of the longest text for training, but no more than the limit.
+
+        Of generated opinions it is the longest of all, so that each can be read whole.
+        """
         return self._steps
 
     @property
@@ -206,6 +209,11 @@ class TextClassification(rnnbench.Task):
         yield from self._padded()
         for part in PARTS[1:]:
             yield from self._strange(part)
+        read = {
+            part: [text.symbols[-self._steps :] for text in texts]
+            for part, texts in self._texts.items()
+        }
+        yield from overlaps(read, "texts")
 
     def _origin(self) -> str:
         """Say which parts were dealt from `data`."""
@@ -228,7 +236,7 @@ class TextClassification(rnnbench.Task):
             )
 
     def _strange(self, part: Part) -> Iterator[str]:
-        """Count what a held-out part has and training has not, and what it should not share."""
+        """Count what a held-out part has and training has not."""
         held, texts = self._parts[part], self._texts[part]
         symbols = int(held.lengths.sum())
         within = torch.arange(len(held.inputs)).unsqueeze(1) < held.lengths
@@ -241,10 +249,6 @@ class TextClassification(rnnbench.Task):
                 f"{len(unseen):,} {TITLES[part]} texts have labels that training does not have "
                 f"({', '.join(sorted(set(unseen)))}): they cannot be told"
             )
-        train = {text.symbols for text in self._texts["train"]}
-        shared = sum(text.symbols in train for text in texts)
-        if shared:
-            yield f"{shared:,} {TITLES[part]} texts are in the training part too"
 
     @cached_property
     def _parts(self) -> dict[Part, rnnbench.Batch]:
@@ -264,7 +268,8 @@ class TextClassification(rnnbench.Task):
 
     @cached_property
     def _steps(self) -> int:
-        longest = max(len(text.symbols) for text in self._texts["train"])
+        read_whole: tuple[Part, ...] = ("train",) if self.data else PARTS
+        longest = max(len(text.symbols) for part in read_whole for text in self._texts[part])
         return min(self.limit or longest, longest)
 
     @cached_property
@@ -302,7 +307,7 @@ class TextClassification(rnnbench.Task):
         """Cut the texts into symbols, and deal those that have no table of their own."""
         given = {part: self._cut(table.rows) for part, table in self._tables.items()}
         if not given:
-            generated = opinions(self.language)
+            generated = opinions(self.language, self.each)
             return {part: self._cut(rows) for part, rows in generated.items()}
         shares = {part: SHARES[part] for part in PARTS if part == "train" or part not in given}
         whole = sum(shares.values())
