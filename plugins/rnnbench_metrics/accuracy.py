@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import rnnbench
+from rnnbench_metrics.paired import classes
 
 
 class Accuracy(rnnbench.Metric):
@@ -21,14 +22,8 @@ class Accuracy(rnnbench.Metric):
         Raises:
             ValueError: the shapes do not belong together.
         """
-        if predictions.shape[:-1] != targets.shape:
-            raise ValueError(
-                f"logits {list(predictions.shape)} do not belong to targets {list(targets.shape)}"
-            )
-        right = predictions.argmax(-1) == targets
-        if mask is not None:
-            right = right[mask]
-        return right.double().mean().item()
+        logits, expected = classes(predictions, targets, mask)
+        return (logits.argmax(-1) == expected).double().mean().item()
 
 
 @rnnbench.hookimpl

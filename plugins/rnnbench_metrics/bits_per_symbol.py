@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import log
 
 from torch import Tensor
-from torch.nn import functional
 
 import rnnbench
+from rnnbench_metrics.cross_entropy import surprise
 
 
 class BitsPerSymbol(rnnbench.Metric):
@@ -27,14 +27,7 @@ class BitsPerSymbol(rnnbench.Metric):
         Raises:
             ValueError: the shapes do not belong together.
         """
-        if predictions.shape[:-1] != targets.shape:
-            raise ValueError(
-                f"logits {list(predictions.shape)} do not belong to targets {list(targets.shape)}"
-            )
-        if mask is not None:
-            predictions, targets = predictions[mask], targets[mask]
-        items = predictions.double().flatten(0, -2)
-        return functional.cross_entropy(items, targets.flatten()).item() / log(2)
+        return surprise(predictions, targets, mask).item() / log(2)
 
 
 @rnnbench.hookimpl

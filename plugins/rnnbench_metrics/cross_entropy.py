@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import rnnbench
+from rnnbench_metrics.paired import classes
 
 
 class CrossEntropy(rnnbench.Metric):
@@ -21,14 +22,13 @@ class CrossEntropy(rnnbench.Metric):
         Raises:
             ValueError: the shapes do not belong together.
         """
-        if predictions.shape[:-1] != targets.shape:
-            raise ValueError(
-                f"logits {list(predictions.shape)} do not belong to targets {list(targets.shape)}"
-            )
-        if mask is not None:
-            predictions, targets = predictions[mask], targets[mask]
-        items = predictions.double().flatten(0, -2)
-        return functional.cross_entropy(items, targets.flatten()).item()
+        return surprise(predictions, targets, mask).item()
+
+
+def surprise(predictions: Tensor, targets: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the mean of −ln p(target) over counted items, a float64 scalar; as `measure`."""
+    logits, expected = classes(predictions, targets, mask)
+    return functional.cross_entropy(logits.double().flatten(0, -2), expected.flatten())
 
 
 @rnnbench.hookimpl

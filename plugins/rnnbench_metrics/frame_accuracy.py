@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import rnnbench
+from rnnbench_metrics.paired import labels
 
 
 class FrameAccuracy(rnnbench.Metric):
@@ -26,15 +27,8 @@ class FrameAccuracy(rnnbench.Metric):
         Raises:
             ValueError: the shapes differ, or a target is neither 0 nor 1.
         """
-        if predictions.shape != targets.shape:
-            raise ValueError(
-                f"logits {list(predictions.shape)} do not belong to targets {list(targets.shape)}"
-            )
-        if mask is not None:
-            predictions, targets = predictions[mask], targets[mask]
-        if not ((targets == 0) | (targets == 1)).all():
-            raise ValueError("targets are not labels: some are neither 0 nor 1")
-        said, true = predictions > 0, targets == 1
+        logits, expected = labels(predictions, targets, mask)
+        said, true = logits > 0, expected == 1
         either = (said | true).sum().item()
         return (said & true).sum().item() / either if either else 1.0
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import rnnbench
+from rnnbench_metrics.paired import labels
 
 
 class FrameNLL(rnnbench.Metric):
@@ -27,16 +28,9 @@ class FrameNLL(rnnbench.Metric):
         Raises:
             ValueError: the shapes differ, or a target is neither 0 nor 1.
         """
-        if predictions.shape != targets.shape:
-            raise ValueError(
-                f"logits {list(predictions.shape)} do not belong to targets {list(targets.shape)}"
-            )
-        if mask is not None:
-            predictions, targets = predictions[mask], targets[mask]
-        if not ((targets == 0) | (targets == 1)).all():
-            raise ValueError("targets are not labels: some are neither 0 nor 1")
+        logits, expected = labels(predictions, targets, mask)
         costs = binary_cross_entropy_with_logits(
-            predictions.double(), targets.double(), reduction="none"
+            logits.double(), expected.double(), reduction="none"
         )
         return costs.sum(-1).mean().item()
 

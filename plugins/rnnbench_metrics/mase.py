@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import rnnbench
+from rnnbench_metrics.paired import values
 
 
 class MeanAbsoluteScaledError(rnnbench.Metric):
@@ -25,15 +26,8 @@ class MeanAbsoluteScaledError(rnnbench.Metric):
         Raises:
             ValueError: the shapes differ, which broadcasting would hide.
         """
-        if predictions.shape != targets.shape:
-            raise ValueError(
-                f"predictions {list(predictions.shape)} do not belong to "
-                f"targets {list(targets.shape)}"
-            )
-        errors = (predictions.double() - targets.double()).abs()
-        if mask is not None:
-            errors = errors[mask]
-        return errors.mean().item()
+        predicted, expected = values(predictions, targets, mask)
+        return (predicted.double() - expected.double()).abs().mean().item()
 
 
 @rnnbench.hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import rnnbench
+from rnnbench_metrics.paired import values
 
 
 class MeanSquaredError(rnnbench.Metric):
@@ -20,15 +21,8 @@ class MeanSquaredError(rnnbench.Metric):
         Raises:
             ValueError: the shapes differ, which broadcasting would hide.
         """
-        if predictions.shape != targets.shape:
-            raise ValueError(
-                f"predictions {list(predictions.shape)} do not belong to "
-                f"targets {list(targets.shape)}"
-            )
-        errors = (predictions.double() - targets.double()).square()
-        if mask is not None:
-            errors = errors[mask]
-        return errors.mean().item()
+        predicted, expected = values(predictions, targets, mask)
+        return (predicted.double() - expected.double()).square().mean().item()
 
 
 @rnnbench.hookimpl

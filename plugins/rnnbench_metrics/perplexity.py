@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
 import rnnbench
+from rnnbench_metrics.cross_entropy import surprise
 
 
 class Perplexity(rnnbench.Metric):
@@ -24,14 +24,7 @@ class Perplexity(rnnbench.Metric):
         Raises:
             ValueError: the shapes do not belong together.
         """
-        if predictions.shape[:-1] != targets.shape:
-            raise ValueError(
-                f"logits {list(predictions.shape)} do not belong to targets {list(targets.shape)}"
-            )
-        if mask is not None:
-            predictions, targets = predictions[mask], targets[mask]
-        items = predictions.double().flatten(0, -2)
-        return functional.cross_entropy(items, targets.flatten()).exp().item()
+        return surprise(predictions, targets, mask).exp().item()
 
 
 @rnnbench.hookimpl
