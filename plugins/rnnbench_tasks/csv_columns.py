@@ -1,18 +1,17 @@
-"""Read the numeric columns of a CSV file: one row a time step, in the order of the lines."""
+"""Read the numeric columns of a table: one row a time step, in the order of the lines."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import rnnbench
+from rnnbench_tasks.delimited import read_table
 
 MISSING = frozenset({"", "?", "nan", "na"})
 """What stands for no value, in any case of letters."""
@@ -42,7 +41,7 @@ def read_columns(
     path: Path,
     wanted: Sequence[str] = (),
     *,
-    separator: str = ",",
+    separator: str = "auto",
     encoding: str = "utf-8",
     interpolate: bool = False,
 ) -> Columns:
@@ -51,12 +50,12 @@ def read_columns(
     interpolate  draw a straight line over missing values; the ends repeat their neighbour
 
     Raises:
-        DataError: what `rnnbench.read_text` says; no header, or one with a name twice; no such
-            column, a row of another width, a value that is no finite number or is missing.
+        DataError: what `read_table` says; no header, or one with a name twice; no such column, a
+            value that is no finite number or is missing.
     """
-    lines = _rows(path, separator, rnnbench.read_text(path, encoding))
-    _, header = next(lines, (0, []))
-    header = [name.strip() for name in header]
+    table = read_table(path, encoding, separator, quoted_tabs=True)
+    (_, first), *rows = table.rows
+    header = [name.strip() for name in first]
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise rnnbench.DataError(f"{path}:1: column `{twice[0]}` is there twice; rename one")
@@ -68,15 +67,7 @@ def read_columns(
     for name in wanted:
         if name not in header:
             raise rnnbench.DataError(
-                f"{path}:1: no column `{name}`; there are {named} (set `separator` if these are "
-                "not the names)"
-            )
-    rows = list(lines)
-    for line, row in rows:
-        if len(row) != len(header):
-            raise rnnbench.DataError(
-                f"{path}:{line}: {len(row)} values where the header has {len(header)} names; "
-                "repair the line, or set `separator`"
+                f"{path}:1: no column `{name}`; there are {named} ({table.advice})"
             )
     kept: dict[str, np.ndarray] = {}
     filled, skipped = [], []
@@ -102,21 +93,6 @@ def read_columns(
     if not kept:
         raise rnnbench.DataError(f"{path}: no column holds numbers; the columns are {named}")
     return Columns(path, tuple(kept), np.stack([*kept.values()], 1), tuple(filled), tuple(skipped))
-
-
-def _rows(path: Path, separator: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the line on which it begins; empty lines are left out."""
-    if len(separator) != 1:
-        raise rnnbench.DataError(f"{path}: `separator` is one character, not {separator!r}")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
-    try:
-        for row in reader:
-            if row:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise rnnbench.DataError(f"{path}:{line}: not CSV: {error}") from None
 
 
 def _numbers(

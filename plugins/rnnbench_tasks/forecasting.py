@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 import rnnbench
+from rnnbench_tasks import delimited
 from rnnbench_tasks.csv_columns import read_columns
 from rnnbench_tasks.recorded_series import RecordedSeries
 from rnnbench_tasks.seasonal_walk import SeasonalWalk
@@ -62,7 +63,9 @@ class Forecasting(rnnbench.Task):
         "data": rnnbench.Option("", file=True, help="CSV file; none: generated series"),
         "columns": rnnbench.Option("", help="what is read, names with commas; none: all numbers"),
         "target": rnnbench.Option("", help="what of it is predicted, names with commas; none: all"),
-        "separator": rnnbench.Option(",", help="what stands between two values"),
+        "separator": rnnbench.Option(
+            "auto", choices=delimited.CHOICES, help="what stands between two values"
+        ),
         "encoding": rnnbench.Option("utf-8", help="how the file writes its letters"),
         "missing": rnnbench.Option(
             "error",

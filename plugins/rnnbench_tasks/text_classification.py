@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
 import rnnbench
+from rnnbench_tasks import delimited
 from rnnbench_tasks.certain import CERTAIN
-from rnnbench_tasks.labelled_texts import Columns, LabelledTexts, read_labelled_texts
+from rnnbench_tasks.labelled_texts import LabelledTexts, Layout, read_labelled_texts
 from rnnbench_tasks.naive_bayes import NaiveBayes
 from rnnbench_tasks.opinions import LANGUAGES, opinions, verdict
 from rnnbench_tasks.parts import PARTS, SHARES, TITLES, Part, overlaps
@@ -45,7 +46,8 @@ class TextClassification(rnnbench.Task):
         input    연기는 지루하다 . 하지만 음악은 멋지다 .
         target   positive
 
-    From a file: a table with a column of texts and one of labels, separated by commas or tabs. Of
+    From a file: a table with a column of texts and one of labels, separated by tabs, semicolons or
+    commas. Of
     its different texts 80 % are for training, 10 % for validation and 10 % for the test, unless
     `valid` or `test` name tables of their own. Words are lower-cased, and punctuation marks are
     words; characters stay as they are. Of a text with more than `limit` symbols the end is read:
@@ -66,7 +68,7 @@ class TextClassification(rnnbench.Task):
             "auto", choices=("auto", "yes", "no"), help="whether the first row names the columns"
         ),
         "separator": rnnbench.Option(
-            "auto", choices=("auto", "comma", "semicolon", "tab"), help="what separates cells"
+            "auto", choices=delimited.CHOICES, help="what stands between two cells"
         ),
         "empty": rnnbench.Option(
             "error", choices=("error", "skip"), help="what a row without text is"
@@ -334,13 +336,13 @@ class TextClassification(rnnbench.Task):
                     f"{self.valid or self.test}: held-out texts need some for training; set `data`"
                 )
             return {}
-        columns = Columns(
+        layout = Layout(
             self.text, self.label, self.header, self.separator, self.empty, self.encoding
         )
-        train = read_labelled_texts(Path(self.data), columns)
+        train = read_labelled_texts(Path(self.data), layout)
         held_out = {"valid": self.valid, "test": self.test}
         return {"train": train} | {
-            part: read_labelled_texts(Path(file), columns, train)
+            part: read_labelled_texts(Path(file), layout, train)
             for part, file in held_out.items()
             if file
         }
