@@ -25,6 +25,23 @@ def test_other_encodings_are_read(tmp_path):
     assert read_text(file, "cp949") == "개가 철수를 물었다"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_mark_tells_the_encoding(tmp_path, encoding):
+    file = tmp_path / "a.txt"
+    file.write_bytes("개가\r\n철수를".encode(encoding))
+    assert read_text(file) == "개가\n철수를"
+    assert read_text(file, encoding) == "개가\n철수를"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_advised(tmp_path, encoding):
+    file = tmp_path / "a.txt"
+    file.write_bytes("plain\nletters".encode(encoding))
+    with pytest.raises(DataError, match=r":1: a zero byte.*`encoding`.*utf-16-le or utf-16-be"):
+        read_text(file)
+    assert read_text(file, encoding) == "plain\nletters"
+
+
 def cut_off(content):
     return gzip.compress(content * 1000)[:-20]
 
@@ -35,6 +52,8 @@ def cut_off(content):
         (None, "cannot be read: No such file"),
         (b"", "the file is empty"),
         (b" \n\n", "the file is empty"),
+        (b"\xff\xfe", "the file is empty"),
+        (b"\xff\xfea\0\n\0\0\xd8", ":2: byte 0x00 is not utf-16; set `encoding`"),
         (gzip.compress(b""), "the file is empty"),
         (cut_off(b"abc"), "the gzip file is damaged or cut off"),
         (b"\x1f\x8bnothing", "the gzip file is damaged or cut off"),

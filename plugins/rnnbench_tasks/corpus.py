@@ -83,7 +83,7 @@ def read(path: Path, encoding: str, unit: str, most: int, length: int) -> Corpus
     Raises:
         DataError: the file cannot be read, is no text, is too short, or repeats one symbol.
     """
-    whole = rnnbench.symbols(_text(path, encoding), unit)
+    whole = rnnbench.symbols(rnnbench.read_text(path, encoding), unit)
     first, second = int(len(whole) * 0.9), int(len(whole) * 0.95)
     train, valid, test = whole[:first], whole[first:second], whole[second:]
     if len(train) <= length or min(len(valid), len(test)) < 2:
@@ -101,17 +101,6 @@ def read(path: Path, encoding: str, unit: str, most: int, length: int) -> Corpus
     note += f"{len(valid):,} for validation, the last {len(test):,} for the test"
     streams: Streams = {"valid": _streams(valid), "test": _streams(test)}
     return _numbered(vocabulary, train, streams, note, unit)
-
-
-def _text(path: Path, encoding: str) -> str:
-    text = rnnbench.read_text(path, encoding)
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise rnnbench.DataError(
-            f"{path}:{line}: a zero byte; expected a text: take another file, or set `encoding` "
-            "to what the file is in, such as utf-16"
-        )
-    return text
 
 
 def _vocabulary(train: Sequence[str], most: int) -> rnnbench.Vocabulary:
