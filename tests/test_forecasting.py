@@ -345,18 +345,91 @@ def test_other_separators_encodings_and_compression_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("gap", ["", "?", "NaN", "NA", " "])
-def test_missing_values_are_an_error_or_a_straight_line(tmp_path, gap):
+def test_missing_values_are_an_error_or_the_last_before_them(tmp_path, gap):
     values = [*map(str, np.arange(200) % 7)]
     values[3:5] = [gap, gap]
     values[-1] = gap
     data = written(tmp_path, values, values[::-1])
     told = refused(data)
     assert told.startswith(":5: column `a` has no value")
-    assert "missing: interpolate" in told
-    one = task(data, missing="interpolate")
-    assert one._series.values[2:6, 0].tolist() == [2, 3, 4, 5]
+    assert "missing: last" in told
+    one = task(data, missing="last")
+    assert one._series.values[2:6, 0].tolist() == [2, 2, 2, 5]
     assert one._series.values[-2:, 0].tolist() == [2, 2]
-    assert "a: 3 missing values interpolated" in one.notes
+    # before the first value stands that one
+    assert one._series.values[:2, 1].tolist() == [2, 2]
+    assert "a: 3 missing values are read as the last before them" in one.notes
+
+
+GAPS = (range(0, 2), range(60, 66), range(136, 145), range(158, 163), range(180, 181))
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_no_forecast_of_a_missing_value_counts_and_none_other_is_left_out(tmp_path, horizon):
+    x, other = walk(), walk(seed=1)
+    missing = np.isin(np.arange(200), [row for gap in GAPS for row in gap])
+    holed = ["NA" if gap else value for gap, value in zip(missing, x, strict=True)]
+    # a gap in what is only read leaves nothing out
+    read_only = ["NA" if row % 5 else value for row, value in enumerate(other)]
+    one = task(written(tmp_path, holed, read_only), missing="last", horizon=horizon, target="a")
+    series = one._series
+    for part, (start, end) in (("valid", (140, 160)), ("test", (160, 200))):
+        every = range(start - 1, end - horizon)
+        expected = [row for row in every if not missing[row + 1 : row + 1 + horizon].any()]
+        assert series.origins(part).tolist() == expected
+        batch = one.held_out(part, seeded())
+        assert int(batch.mask.sum()) == len(expected)
+        title = {"valid": "validation", "test": "test"}[part]
+        left = len(every) - len(expected)
+        assert f"{left} {title} forecasts of missing values do not count" in one.notes
+        last = [x[: row + 1][~missing[: row + 1]][-1] for row in expected]
+        for ahead in range(1, horizon + 1):
+            changes = batch.targets[..., ahead - 1].T[batch.mask.T].double() * series.unit[0]
+            there = [x[row + ahead] for row in expected]
+            assert changes.tolist() == pytest.approx(np.subtract(there, last), abs=1e-4)
+        assert rmse(torch.zeros_like(batch.targets), batch) == pytest.approx(
+            series.floors(part)["persistence"], rel=1e-5
+        )
+    batch = one.batch(100, seeded())
+    assert batch.mask.any(0).all()
+    assert not batch.mask[: one.length // 2].any()
+
+
+def test_what_comes_after_a_gap_changes_nothing_before_it(tmp_path):
+    x, other = walk(), walk()
+    other[145:] += 100
+    inputs = []
+    for name, values in (("x.csv", x), ("other.csv", other)):
+        holed = ["NA" if 135 <= row < 145 else value for row, value in enumerate(values)]
+        one = task(written(tmp_path, holed, name=name), missing="last")
+        batch = one.batch(128, seeded())
+        inputs.append((batch.inputs, batch.targets, one._series.values[:145]))
+    for mine, theirs in zip(*inputs, strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_gaps_do_not_count_for_the_scales(tmp_path):
+    x = np.arange(200.0) % 10
+    holed = ["NA" if row % 10 in (3, 4) else value for row, value in enumerate(x)]
+    series = task(written(tmp_path, holed), missing="last")._series
+    known = x[:140][[row % 10 not in (3, 4) for row in range(140)]]
+    assert series.level[0] == pytest.approx(known.mean())
+    assert series.deviation[0] == pytest.approx(known.std())
+    # six changes of 1 within ten rows, and one of 9 between tens
+    assert series.unit[0] == pytest.approx((14 * 6 + 13 * 9) / (14 * 6 + 13))
+
+
+def test_gaps_that_leave_nothing_to_learn_are_refused(tmp_path):
+    gone, kept = ["NA" if row < 140 else row % 7 for row in range(200)], walk()
+    told = refused(written(tmp_path, kept, gone), missing="last")
+    assert told.startswith(": column `b` has no value in the training part, the first 140 rows")
+    gone = ["NA" if 140 <= row < 160 else row % 7 for row in range(200)]
+    told = refused(written(tmp_path, kept, gone), missing="last")
+    assert "no forecast in the part valid counts" in told
+    assert task(written(tmp_path, kept, gone), missing="last", target="a").anchors.trivial > 0
+    every_other = ["NA" if row % 2 else value for row, value in enumerate(kept)]
+    told = refused(written(tmp_path, every_other), missing="last")
+    assert told.startswith(": column `a` never changes from row to row")
 
 
 def test_what_is_wrong_with_a_file_is_said_on_one_line(tmp_path):
@@ -384,7 +457,7 @@ def test_what_is_wrong_with_a_file_is_said_on_one_line(tmp_path):
     assert "no column holds numbers; the columns are a" in refused(written(tmp_path, words))
     assert "column `a` holds no number" in refused(written(tmp_path, words, good), columns="a")
     assert "column `a` holds no number" in refused(
-        written(tmp_path, ["?"] * 200, good), columns="a", missing="interpolate"
+        written(tmp_path, ["?"] * 200, good), columns="a", missing="last"
     )
     told = refused(written(tmp_path, good, good), columns="a;b")
     assert "cells are separated by a comma: if not, set `separator` to tab or semicolon" in told
@@ -444,7 +517,9 @@ def test_a_series_that_never_changes_can_be_read_but_not_predicted(tmp_path):
     still = np.where(np.arange(200) < 150, 3.3, 4.0)
     data = written(tmp_path, walk(), still)
     told = refused(data)
-    assert "column `b` never changes in the training part, the first 140 rows" in told
+    assert (
+        "column `b` never changes from row to row in the training part, the first 140 rows" in told
+    )
     batch = task(data, target="a").held_out("test", seeded())
     assert batch.inputs.isfinite().all()
     assert refused(written(tmp_path, still)).startswith(": column `a` never changes")

@@ -25,15 +25,13 @@ LARGEST = 1e100
 class Columns:
     """Named columns of numbers.
 
-    values   [rows, columns] float64, finite
-    filled   how many missing values of each column were interpolated
+    values   [rows, columns] float64, NaN where a value is missing
     skipped  the columns that hold no numbers, such as dates
     """
 
     path: Path
     names: tuple[str, ...]
     values: np.ndarray
-    filled: tuple[int, ...]
     skipped: tuple[str, ...]
 
 
@@ -43,15 +41,15 @@ def read_columns(
     *,
     separator: str = "auto",
     encoding: str = "utf-8",
-    interpolate: bool = False,
+    gaps: bool = False,
 ) -> Columns:
     """Read the wanted columns; none named means every column with a name and with numbers.
 
-    interpolate  draw a straight line over missing values; the ends repeat their neighbour
+    gaps  whether values may be missing
 
     Raises:
         DataError: what `read_table` says; no header, or one with a name twice; no such column, a
-            value that is no finite number or is missing.
+            value that is no finite number or is missing without leave.
     """
     table = read_table(path, encoding, separator, quoted_tabs=True)
     (_, first), *rows = table.rows
@@ -70,7 +68,7 @@ def read_columns(
                 f"{path}:1: no column `{name}`; there are {named} ({table.advice})"
             )
     kept: dict[str, np.ndarray] = {}
-    filled, skipped = [], []
+    skipped = []
     for place, name in enumerate(header):
         if not name or (wanted and name not in wanted):
             continue
@@ -84,28 +82,21 @@ def read_columns(
                 )
             skipped.append(name)
             continue
-        column = _numbers(path, name, cells, interpolate)
-        missing = np.isnan(column)
-        known = np.flatnonzero(~missing)
-        column[missing] = np.interp(np.flatnonzero(missing), known, column[known])
-        kept[name] = column
-        filled.append(int(missing.sum()))
+        kept[name] = _numbers(path, name, cells, gaps)
     if not kept:
         raise rnnbench.DataError(f"{path}: no column holds numbers; the columns are {named}")
-    return Columns(path, tuple(kept), np.stack([*kept.values()], 1), tuple(filled), tuple(skipped))
+    return Columns(path, tuple(kept), np.stack([*kept.values()], 1), tuple(skipped))
 
 
-def _numbers(
-    path: Path, name: str, cells: Sequence[tuple[int, str]], interpolate: bool
-) -> np.ndarray:
+def _numbers(path: Path, name: str, cells: Sequence[tuple[int, str]], gaps: bool) -> np.ndarray:
     """Return a column's values, missing ones as NaN."""
     values = []
     for line, cell in cells:
         if cell.lower() in MISSING:
-            if not interpolate:
+            if not gaps:
                 raise rnnbench.DataError(
                     f"{path}:{line}: column `{name}` has no value ({cell or 'empty'}); fill it, or "
-                    "set `missing: interpolate`"
+                    "set `missing: last`"
                 )
             values.append(math.nan)
         elif _is_number(cell):

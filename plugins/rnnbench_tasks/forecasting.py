@@ -6,12 +6,14 @@ from functools import cached_property
 from math import sqrt
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 import rnnbench
 from rnnbench_tasks import delimited
 from rnnbench_tasks.csv_columns import read_columns
+from rnnbench_tasks.parts import PARTS, TITLES
 from rnnbench_tasks.recorded_series import RecordedSeries
 from rnnbench_tasks.seasonal_walk import SeasonalWalk
 from rnnbench_tasks.series import MEAN, PERSISTENCE
@@ -48,8 +50,10 @@ class Forecasting(rnnbench.Task):
 
     `data` is a CSV file with a header, a line a time step, in the order of time. The first 70 % of
     the lines are for training, the next 10 % for validation, the rest for the test. Columns without
-    any number (dates) and without a name (row numbers) are left out. With `missing: interpolate`
-    a straight line fills what is missing, and so tells of the value after the gap.
+    any number (dates) and without a name (row numbers) are left out. With `missing: last` what is
+    missing is read as the last value before it, which tells nothing of what comes after, and is
+    never asked for: a step that forecasts a missing value does not count, nor does a gap count for
+    the scales.
 
     Causal: what is asked lies in the future.
     """
@@ -69,8 +73,8 @@ class Forecasting(rnnbench.Task):
         "encoding": rnnbench.Option("utf-8", help="how the file writes its letters"),
         "missing": rnnbench.Option(
             "error",
-            choices=("error", "interpolate"),
-            help="what to do where a value is empty, ?, NaN or NA",
+            choices=("error", "last"),
+            help="what a value is that is empty, ?, NaN or NA: an error, or the last before it",
         ),
         "season": rnnbench.Option(
             0,
@@ -137,11 +141,20 @@ class Forecasting(rnnbench.Task):
         parts, columns = series.parts, series.columns
         sizes = ", ".join(f"{end - start} {part}" for part, (start, end) in parts.items())
         units = zip(series.names, series.unit, strict=True)
-        filled = zip(columns.names, columns.filled, strict=True)
+        gaps = zip(columns.names, np.isnan(columns.values).sum(0), strict=True)
         return (
             f"rows in the order of time: {sizes}",
             *(f"{name}: an error of 1 is {unit:.4g} in the file's units" for name, unit in units),
-            *(f"{name}: {count} missing values interpolated" for name, count in filled if count),
+            *(
+                f"{name}: {count} missing values are read as the last before them"
+                for name, count in gaps
+                if count
+            ),
+            *(
+                f"{count} {TITLES[part]} forecasts of missing values do not count"
+                for part in PARTS
+                if (count := series.unknown(part))
+            ),
             *(f"{name}: left out, as it holds no numbers" for name in columns.skipped),
         )
 
@@ -159,10 +172,7 @@ class Forecasting(rnnbench.Task):
 
     def batch(self, size: int, generator: Generator) -> rnnbench.Batch:
         """Draw `size` windows: inputs [length, size, series], targets [length, size, changes]."""
-        windows = self._series.draw(size, generator)
-        counts = torch.zeros(self.length, size, dtype=torch.bool, device=windows.device)
-        counts[-self._counted :] = True
-        return self._laid_out(windows, counts)
+        return self._laid_out(*self._series.draw(size, generator))
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Return windows in which each forecast of the part counts once.
@@ -222,7 +232,7 @@ class Forecasting(rnnbench.Task):
             _names(self.columns),
             separator=self.separator,
             encoding=self.encoding,
-            interpolate=self.missing == "interpolate",
+            gaps=self.missing == "last",
         )
         asked = _names(self.target) or columns.names
         for name in asked:

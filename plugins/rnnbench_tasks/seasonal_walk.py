@@ -45,19 +45,21 @@ class SeasonalWalk(Series):
     names = ("value",)
     places = (0,)
 
-    def draw(self, size: int, generator: Generator) -> Tensor:
-        """Draw windows, each a series of its own: [length + horizon, size, 1] float64."""
+    def draw(self, size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Draw windows, each a series of its own, in which the last steps count.
+
+        They are [length + horizon, size, 1] float64, and [length, size] bool.
+        """
         steps, device = len(self.mean), generator.device
         shocks = torch.randn(steps, size, generator=generator, dtype=torch.float64, device=device)
         mean, response = _like(shocks, self.mean[:, None]), _like(shocks, self.response)
-        return (mean + response @ shocks).unsqueeze(-1)
+        counts = torch.zeros(self.length, size, dtype=torch.bool, device=device)
+        counts[self.length - self.counted :] = True
+        return (mean + response @ shocks).unsqueeze(-1), counts
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> tuple[Tensor, Tensor]:
         """Draw 512 windows for validation or 2048 for the test."""
-        windows = self.draw(HELD_OUT[split], generator)
-        counts = torch.zeros(self.length, HELD_OUT[split], dtype=torch.bool, device=windows.device)
-        counts[self.length - self.counted :] = True
-        return windows, counts
+        return self.draw(HELD_OUT[split], generator)
 
     def origins(self, part: str) -> np.ndarray:  # noqa: ARG002  all parts are drawn alike
         """Return the steps of a window that count."""

@@ -18,7 +18,8 @@ class Series(ABC):
     """Series of which some are to be forecast `horizon` steps ahead, cut into windows.
 
     A window is `length` steps and the `horizon` after them. Forecasts are made at its last
-    `counted` steps. Errors are in units: `unit` of the series' own.
+    `counted` steps, and count where what they forecast is known. Errors are in units: `unit` of the
+    series' own.
 
     names    of the series that are forecast
     places   where these are among all series
@@ -46,8 +47,8 @@ class Series(ABC):
         """The mean absolute change in training of each series that is forecast: [forecast]."""
 
     @abstractmethod
-    def draw(self, size: int, generator: Generator) -> Tensor:
-        """Draw windows for training: [length + horizon, size, series] float64."""
+    def draw(self, size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Draw windows for training, and the steps that count; shaped as held-out ones."""
 
     @abstractmethod
     def held_out(self, split: rnnbench.Split, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -58,7 +59,7 @@ class Series(ABC):
 
     @abstractmethod
     def origins(self, part: str) -> np.ndarray:
-        """Return the steps at which a part's forecasts are made."""
+        """Return the steps at which a part's forecasts are made that count."""
 
     @abstractmethod
     def mean_square(self, targets: np.ndarray, forecasts: np.ndarray | None) -> float:
