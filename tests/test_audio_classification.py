@@ -2,6 +2,7 @@ import gzip
 import io
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -212,6 +213,30 @@ def test_frames_are_those_of_a_short_time_fourier_transform():
     energy = weights @ transform.spectrogram(sound, p0=0, p1=16)
     assert found.shape == (16, 16)
     assert np.allclose(found, np.log(energy + SILENCE).T, atol=1e-4)
+
+
+def test_a_long_sound_has_the_frames_of_its_pieces():
+    frames = framing(8000, 16, 25.0, 10.0)
+    sound = np.random.default_rng(0).uniform(-1, 1, 80 * 2500).astype(np.float32)
+    found = frames(sound)
+    assert found.shape == (2500, 16)
+    # far from the ends of a piece nothing tells that it is one
+    assert np.allclose(found[1010:2490], frames(sound[80 * 1000 :])[10:1490], atol=1e-4)
+
+
+def test_of_many_sounds_one_at_a_time_is_in_memory(tmp_path):
+    count, seconds = 8, 20
+    for n in range(count):
+        for name in ("high", "low"):
+            wav(tmp_path / "long" / name / f"{n}.wav", tone(LOW, seconds=seconds))
+    one = seconds * 8000 * 4
+    _ = AudioClassification(data=str(tmp_path / "long"), hop=1000.0, limit=1).anchors
+    tracemalloc.start()
+    task = AudioClassification(data=str(tmp_path / "long"), hop=1000.0)
+    _ = task.anchors
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < count * one
 
 
 def test_bands_rise_with_the_pitch(tmp_path):

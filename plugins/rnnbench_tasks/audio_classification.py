@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import rnnbench
 from rnnbench_tasks.labelled import BESIDE_TEST, Example, Labelled, dealt
 from rnnbench_tasks.log_spectra import framing, resampled
 from rnnbench_tasks.nearest import means, nearest, share
-from rnnbench_tasks.parts import SHARES, Part
-from rnnbench_tasks.voices import voices
-from rnnbench_tasks.wav_folder import Clip, read_folder
+from rnnbench_tasks.parts import PARTS, SHARES, Part
+from rnnbench_tasks.voices import CLASSES, RATE, voices
+from rnnbench_tasks.wav_folder import Clip, WavFile, list_folder
 
 DRAWN: dict[Part, int] = {"train": 100, "valid": 20, "test": 60}
 """Drawn clips of each class."""
@@ -109,12 +109,13 @@ class AudioClassification(rnnbench.Task):
     @property
     def notes(self) -> tuple[str, ...]:
         """The size of the parts, and what was cut, resampled or unnamed."""
-        clips = [clip for part in self._clips.values() for clip in part]
-        others = sum(clip.rate != self._rate for clip in clips)
+        rates = sum(self._rates.values(), Counter())
+        others = rates.total() - rates[self._rate]
         notes = list(self._sounds.notes("sounds"))
         if others:
             notes.append(
-                f"{others} of {len(clips)} sounds were resampled to {self._rate} samples a second"
+                f"{others} of {rates.total()} sounds were resampled to {self._rate} samples a "
+                "second"
             )
         return tuple(notes)
 
@@ -134,30 +135,36 @@ class AudioClassification(rnnbench.Task):
         """Predict the class most frequent in training: logits [batch, classes]."""
         return self._sounds.most_frequent(batch)
 
-    @cached_property
-    def _clips(self) -> dict[Part, Sequence[Clip]]:
+    def _clips(self, part: Part) -> Iterable[Clip]:
+        """Return the sounds of a part; those of a folder are read one by one, and not kept."""
         if self.data:
-            return self._read()
+            return (file.read() for file in self._files[part])
         if self.test:
             raise rnnbench.DataError(f"{self.test}: `test` without `data`; name what to train on")
-        return {
-            part: voices(each, self.snr, seed) for seed, (part, each) in enumerate(DRAWN.items())
-        }
+        return voices(DRAWN[part], self.snr, seed=PARTS.index(part))
 
-    def _read(self) -> dict[Part, Sequence[Clip]]:
-        clips = read_folder(Path(self.data))
+    @cached_property
+    def _files(self) -> dict[Part, list[WavFile]]:
+        files = list_folder(Path(self.data))
         try:
             parts = dealt(
-                [clip.label for clip in clips], clips, BESIDE_TEST if self.test else SHARES
+                [file.label for file in files], files, BESIDE_TEST if self.test else SHARES
             )
         except ValueError as error:
             raise rnnbench.DataError(f"{self.data}: {error}; give more sounds") from None
-        return {**parts, "test": read_folder(Path(self.test))} if self.test else {**parts}
+        return {**parts, "test": list_folder(Path(self.test))} if self.test else parts
+
+    @cached_property
+    def _rates(self) -> dict[Part, Counter[int]]:
+        """How many sounds of each part have which rate; a folder is read once only to know it."""
+        if not self.data:
+            return {part: Counter({RATE: each * len(CLASSES)}) for part, each in DRAWN.items()}
+        return {part: Counter(clip.rate for clip in self._clips(part)) for part in PARTS}
 
     @cached_property
     def _rate(self) -> int:
         """The rate that is most frequent in training; of equally frequent ones, the higher."""
-        rates = Counter(clip.rate for clip in self._clips["train"])
+        rates = self._rates["train"]
         return max(rates, key=lambda rate: (rates[rate], rate))
 
     @cached_property
@@ -166,9 +173,9 @@ class AudioClassification(rnnbench.Task):
         examples = {
             part: [
                 Example(frames(resampled(clip.samples, clip.rate, self._rate)), clip.label)
-                for clip in clips
+                for clip in self._clips(part)
             ]
-            for part, clips in self._clips.items()
+            for part in PARTS
         }
         return Labelled.of(examples, self.limit)
 

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 # Silence is that loud, 80 dB below the loudest of tones, not minus infinity.
 SILENCE = 1e-9
 
+AT_ONCE = 1000
+"""Frames that are transformed together: a long sound at once would take gigabytes."""
+
 Framing = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -37,12 +40,17 @@ def framing(rate: int, bands: int, frame: float, hop: float) -> Framing:
     points, weights = filters(rate, bands, width)
     window = hann(width, sym=False) / width
 
-    def frames(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        # All at once: scipy.signal.ShortTimeFFT, which gives the same, goes frame by frame.
-        padded = np.pad(samples, (width // 2, width))
-        cut = sliding_window_view(padded, width)[: len(samples) : step]
+    def spectra(cut: NDArray[np.float32]) -> NDArray[np.float32]:
         energy = np.abs(rfft(cut * window, points)) ** 2 @ weights.T
         return np.log(energy + SILENCE).astype(np.float32)
+
+    def frames(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Many at once: scipy.signal.ShortTimeFFT, which gives the same, goes frame by frame.
+        padded = np.pad(samples, (width // 2, width))
+        cut = sliding_window_view(padded, width)[: len(samples) : step]
+        return np.concatenate(
+            [spectra(cut[start : start + AT_ONCE]) for start in range(0, len(cut), AT_ONCE)]
+        )
 
     return frames
 

@@ -98,10 +98,10 @@ class TimeSeriesClassification(rnnbench.Task):
     @property
     def notes(self) -> tuple[str, ...]:
         """The size of the parts, and what was cut, interpolated, unnamed or is long."""
-        if isinstance(self._source, Waves):
+        if not self.data:
             return ()
-        filled = sum(part.filled for part in self._files.values())
-        notes = list(self._source.notes("cases"))
+        cases, filled = self._recorded
+        notes = list(cases.notes("cases"))
         if filled:
             notes.append(f"{filled} missing values were interpolated")
         if self.sequence_length >= LONG:
@@ -133,36 +133,33 @@ class TimeSeriesClassification(rnnbench.Task):
     def _source(self) -> Labelled | Waves:
         if self.test and not self.data:
             raise rnnbench.DataError(f"{self.test}: `test` without `data`; name the training file")
-        return self._read() if self.data else Waves(self.length, self.noise)
+        return self._recorded[0] if self.data else Waves(self.length, self.noise)
 
     @cached_property
-    def _files(self) -> dict[str, TimeSeries]:
-        return {
-            path: read_ts(Path(path), self.missing, self.encoding)
-            for path in (self.data, self.test)
-            if path
-        }
-
-    def _read(self) -> Labelled:
-        cases = self._files[self.data].cases
-        labels = [case.label for case in cases]
+    def _recorded(self) -> tuple[Labelled, int]:
+        """The cases of the files, and how many of their values were interpolated."""
+        train, filled = self._read(self.data), 0
+        labels = [case.label for case in train.cases]
         if len(set(labels)) < 2:
             raise rnnbench.DataError(
                 f"{self.data}: all cases are of class `{labels[0]}`; two are needed at least"
             )
         try:
-            parts = dealt(labels, cases, BESIDE_TEST if self.test else SHARES)
+            parts = dealt(labels, train.cases, BESIDE_TEST if self.test else SHARES)
         except ValueError as error:
             raise rnnbench.DataError(f"{self.data}: {error}; give more cases") from None
         if self.test:
-            test, train = self._files[self.test], self._files[self.data]
+            test = self._read(self.test)
             if test.dimensions != train.dimensions:
                 raise rnnbench.DataError(
                     f"{self.test}: {test.dimensions} dimensions, but {self.data} has "
                     f"{train.dimensions}; both files need the same"
                 )
-            parts["test"] = list(test.cases)
-        return Labelled.of(parts, self.limit)
+            parts["test"], filled = list(test.cases), test.filled
+        return Labelled.of(parts, self.limit), train.filled + filled
+
+    def _read(self, path: str) -> TimeSeries:
+        return read_ts(Path(path), self.missing, self.encoding)
 
     @cached_property
     def _anchors(self) -> rnnbench.Anchors:

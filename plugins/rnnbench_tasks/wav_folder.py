@@ -29,11 +29,28 @@ class Clip:
     label: str
 
 
-def read_folder(folder: Path) -> list[Clip]:
-    """Read `folder/CLASS/*.wav` in the order of their names; `.x` and `_x` are no classes.
+@dataclass(frozen=True)
+class WavFile:
+    """Where a sound lies, and its class."""
+
+    path: Path
+    label: str
+
+    def read(self) -> Clip:
+        """Return the sound.
+
+        Raises:
+            rnnbench.DataError: as `read_wav`.
+        """
+        rate, samples = read_wav(self.path)
+        return Clip(samples, rate, self.label)
+
+
+def list_folder(folder: Path) -> list[WavFile]:
+    """Return `folder/CLASS/*.wav` in the order of their names; `.x` and `_x` are no classes.
 
     Raises:
-        rnnbench.DataError: there are fewer than two classes, one is empty, or a file is no sound.
+        rnnbench.DataError: there are fewer than two classes, or one is empty.
     """
     if not folder.is_dir():
         raise rnnbench.DataError(f"{folder}: is no folder; expected one with a sub-folder a class")
@@ -45,10 +62,10 @@ def read_folder(folder: Path) -> list[Clip]:
             f"{folder}: found {len(classes)} sub-folders; expected at least two, one a class, "
             "with .wav files in each"
         )
-    return [clip for each in classes for clip in _read_class(each)]
+    return [file for each in classes for file in _list_class(each)]
 
 
-def _read_class(folder: Path) -> list[Clip]:
+def _list_class(folder: Path) -> list[WavFile]:
     files = sorted(
         (
             path
@@ -61,7 +78,7 @@ def _read_class(folder: Path) -> list[Clip]:
         raise rnnbench.DataError(
             f"{folder}: no .wav file for this class; add some, or remove the folder"
         )
-    return [Clip(*reversed(read_wav(path)), folder.name) for path in files]
+    return [WavFile(path, folder.name) for path in files]
 
 
 def read_wav(path: Path) -> tuple[int, NDArray[np.float32]]:
