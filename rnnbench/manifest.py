@@ -30,14 +30,13 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
     """Describe a run before it starts; `finished` completes it."""
     suite, budget = plan.suite, plan.suite.chosen
     sizes: dict[str, dict[str, Any]] = defaultdict(dict)
-    for study in plan.studies:
+    for study in plan.trained:
         sizes[study.architecture][study.setting] = study.size
     own = {study.architecture: _spaces(study.search.own) for study in plan.studies}
     trials: dict[str, dict[str, int]] = defaultdict(dict)
-    for study in plan.studies:
-        if not study.skipped:
-            count = 0 if study.search.fixed else study.budget.trials
-            trials[study.architecture][study.setting] = count
+    for study in plan.trained:
+        count = 0 if study.search.fixed else study.budget.trials
+        trials[study.architecture][study.setting] = count
     return {
         "suite": suite.name,
         "question": suite.question,

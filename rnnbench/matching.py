@@ -25,13 +25,19 @@ class Matched:
     mismatch: float
 
 
-def match(quantity: Quantity, target: int, reached: Callable[[int], int], who: str) -> Matched:
+def match(
+    quantity: Quantity,
+    target: int,
+    reached: Callable[[int], int],
+    who: str,
+    tolerance: float = TOLERANCE,
+) -> Matched:
     """Find the hidden size whose network is closest to the target.
 
     `reached` counts the quantity at a hidden size; it grows with it.
 
     Raises:
-        InputError: no hidden size comes within TOLERANCE of the target.
+        InputError: no hidden size comes within `tolerance` of the target.
     """
     if quantity == "hidden":
         if target > LARGEST_HIDDEN:
@@ -47,9 +53,9 @@ def match(quantity: Quantity, target: int, reached: Callable[[int], int], who: s
     candidates = [hidden for hidden in (below, above) if hidden >= 1]
     hidden = min(candidates, key=lambda one: abs(reached(one) - target))
     mismatch = reached(hidden) / target - 1
-    if abs(mismatch) > TOLERANCE:
+    if abs(mismatch) > tolerance:
         near = " and ".join(f"{reached(one)} with hidden size {one}" for one in candidates)
         raise InputError(
-            f"{who} cannot be matched to {target} {quantity} within {TOLERANCE:.0%}: it has {near}"
+            f"{who} cannot be matched to {target} {quantity} within {tolerance:.0%}: it has {near}"
         )
     return Matched(hidden, mismatch)

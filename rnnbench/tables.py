@@ -63,7 +63,11 @@ def _options(studies: Sequence[Study]) -> dict[str, str]:
 
 def _sized(manifest: dict[str, Any], runs: Sequence[_Row]) -> dict[str, Any]:
     """Say how large networks are where the search chose among several: as the frozen one is."""
-    chosen = [row.ask for row in runs if row.ask.study.variants and row.ask.study.replicate == 0]
+    chosen = [
+        ask
+        for ask in (row.ask for row in runs)
+        if ask.study.variants and not ask.study.skipped and ask.study.replicate == 0
+    ]
     if not chosen:
         return manifest
     sizes = {architecture: dict(each) for architecture, each in manifest["sizes"].items()}

@@ -148,6 +148,20 @@ def test_a_bidirectional_architecture_skips_a_causal_task_and_says_why(planned):
     }
 
 
+def test_what_is_skipped_needs_no_size_and_is_said_with_its_reason(planned):
+    made = planned(
+        ("{parameters: 1000}", "{parameters: 53}"),
+        only=["architecture=tanh,bilstm", "task=copy_memory"],
+    )
+    assert made.skips == (
+        "bilstm on copy_memory(length=5): bilstm is bidirectional and copy_memory is causal",
+    )
+    assert [study.architecture for study in made.trained] == ["tanh"]
+    assert not any(
+        "sizes differ by up to" in warning and "bilstm" in warning for warning in made.warnings
+    )
+
+
 def test_replicates_are_studies_of_their_own(planned):
     made = planned(("search:\n", "search:\n  replicates: 2\n"))
     assert len(made.studies) == 18

@@ -15,6 +15,7 @@ def command(suite: SuiteFile, budget: Budget = None, only: Only = None, sets: Se
 
     wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
 
+    from rnnbench.findings.wording import counted
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
 
@@ -27,6 +28,9 @@ def command(suite: SuiteFile, budget: Budget = None, only: Only = None, sets: Se
             files=data_files(fetching),
             compiling=building,
         )
-    typer.echo(f"{suite}: fine; {len(planned.studies)} studies with budget {wanted.chosen.name}")
+    studies = counted(len(planned.trained), "study", "studies")
+    typer.echo(f"{suite}: fine; {studies} with budget {wanted.chosen.name}")
+    for skip in planned.skips:
+        typer.echo(f"skipped: {skip}")
     for note in (*planned.notes, *planned.warnings):
         typer.echo(f"note: {note}")

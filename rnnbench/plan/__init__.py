@@ -51,6 +51,23 @@ class Plan:
         )
 
     @property
+    def skips(self) -> tuple[str, ...]:
+        """What is not trained and why, a line for each architecture and reason."""
+        where: dict[tuple[str, str], list[str]] = {}
+        for study in self.studies:
+            if study.skipped and not study.replicate:
+                where.setdefault((study.architecture, study.skipped), []).append(study.setting)
+        return tuple(
+            f"{architecture} on {', '.join(settings)}: {reason}"
+            for (architecture, reason), settings in where.items()
+        )
+
+    @property
+    def trained(self) -> tuple[Study, ...]:
+        """The studies that are not skipped."""
+        return tuple(study for study in self.studies if not study.skipped)
+
+    @property
     def contrasts(self) -> tuple[tuple[str, str], ...]:
         """The suite's contrasts between architectures that are there; else with the reference."""
         there = self.architectures

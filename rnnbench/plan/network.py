@@ -34,7 +34,9 @@ def network_study(
         PluginError: a cell or task that contradicts itself.
     """
     entry = unit.entry
-    matched = matched_size(suite, unit, task)
+    recipe = _recipe(suite, task)
+    skipped = why_skipped(unit, task, recipe.chunk)
+    matched = matched_size(suite, unit, task, trained=not skipped)
     counted = sizes_of(unit, task, matched.hidden)
     chosen = backend_of(suite, unit, task, matched.hidden, chooser)
     options = unit.unit.options
@@ -53,7 +55,7 @@ def network_study(
             attention=entry.attention,
         ),
         task.setting,
-        _recipe(suite, task),
+        recipe,
         Seed("tuning", replicate, 0),
         tuple((metric.name, metric.version) for metric in task.metrics),
         chosen.name,
@@ -64,7 +66,6 @@ def network_study(
         unit.component,
         lambda: network_of(replace(template, device="cpu"), unit.component.cls, task.task),
     )
-    skipped = why_skipped(unit, task, template.recipe.chunk)
     way = (
         Chosen("in turn", "nothing of it is trained")
         if skipped
@@ -81,7 +82,7 @@ def network_study(
             suite.search.generation,
             dict(suite.search.space),
             dict(unit.own),
-            _pruner(suite, template.recipe.updates),
+            _pruner(suite, recipe.updates),
         ),
         budget=Budget(
             suite.chosen.name,

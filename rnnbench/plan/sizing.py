@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypedDict
 
 from rnnbench.hyperparameters import AttentionKind
-from rnnbench.matching import Matched, match
+from rnnbench.matching import TOLERANCE, Matched, match
 from rnnbench.nn.readout import target_width
 from rnnbench.nn.sizes import Sizes, flops, sizes
 from rnnbench.nn.vectors import input_width
@@ -14,8 +15,10 @@ from rnnbench.resolving import ResolvedTask, ResolvedUnit, located
 from rnnbench.suite import ArchitectureEntry, Suite
 
 
-def matched_size(suite: Suite, unit: ResolvedUnit, task: ResolvedTask) -> Matched:
-    """Solve the hidden size that the suite asks for.
+def matched_size(
+    suite: Suite, unit: ResolvedUnit, task: ResolvedTask, *, trained: bool = True
+) -> Matched:
+    """Solve the hidden size that the suite asks for; the nearest where nothing of it is trained.
 
     Raises:
         SuiteError: no hidden size comes near enough.
@@ -28,11 +31,12 @@ def matched_size(suite: Suite, unit: ResolvedUnit, task: ResolvedTask) -> Matche
         count: int = getattr(sizes_of(unit, task, hidden), wanted.quantity)
         return count
 
+    tolerance = TOLERANCE if trained else math.inf
     who = f"`{unit.entry.label}` on `{task.entry.name}`"
     return located(
         suite,
         ("match", wanted.quantity),
-        lambda: match(wanted.quantity, wanted.value, reached, who),
+        lambda: match(wanted.quantity, wanted.value, reached, who, tolerance),
     )
 
 

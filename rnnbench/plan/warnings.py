@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnnbench.findings.wording import counted
 from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
 from rnnbench.study import Study
 from rnnbench.suite import Suite
@@ -16,17 +17,18 @@ def foreseen(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Iterat
     """Say beforehand what the results will not be able to show."""
     replicated = suite.search.replicates > 1
     units = suite.search.replicates if replicated else suite.chosen.seeds
-    unit = "replicates" if replicated else "seeds"
+    unit = "replicate" if replicated else "seed"
     family = contrasts * len(suite.chosen.settings)
     if contrasts and smallest_p(units) * family > ALPHA:
         yield (
-            f"{units} {unit} cannot show a difference between two architectures on one setting: an "
-            f"exact sign-flip test does not go below {smallest_p(units):.3g}, and Holm's "
-            f"correction counts {family} comparisons; {seeds_needed(family)} {unit} could"
+            f"{counted(units, unit)} cannot show a difference between two architectures on one "
+            f"setting: an exact sign-flip test does not go below {smallest_p(units):.3g}, and "
+            f"Holm's correction counts {counted(family, 'comparison')}; {seeds_needed(family)} "
+            f"{unit}s could"
         )
-    networks = [one for study in studies for one in (study, *study.variants)]
-    worst = max(networks, key=lambda study: abs(study.mismatch))
-    if abs(worst.mismatch) > 0.05:
+    networks = [one for study in studies if not study.skipped for one in (study, *study.variants)]
+    worst = max(networks, key=lambda study: abs(study.mismatch), default=None)
+    if worst and abs(worst.mismatch) > 0.05:
         yield (
             f"sizes differ by up to {abs(worst.mismatch):.1%} ({worst.architecture} on "
             f"{worst.setting}): hidden sizes are whole numbers"
