@@ -193,12 +193,35 @@ def test_describe_tells_of_an_option_that_the_forced_backend_cannot_run(rnnbench
 def test_plan_shows_backends_and_each_reason_for_a_fallback_once(rnnbench):
     code, out, _ = rnnbench("plan", "suite.yaml", "--no-probe")
     assert code == 0
-    table = [line.split() for line in out.splitlines()]
-    assert [row[5] for row in table[:9]] == ["backend", *["kernel", "loop", "loop", "loop"] * 2]
+    table = [line.split() for line in out.splitlines() if line.startswith("  ")]
+    assert [row[4] for row in table] == ["backend", *["kernel", "loop", "loop", "loop"] * 2]
     notes = [line for line in out.splitlines() if " on backend " in line]
     assert len(notes) == 2
     assert notes[0] == f"note: normed, deep on backend loop: {NORMED}"
     assert notes[1].startswith("note: hooking on backend loop: no kernel, since its kernel differs")
+
+
+def test_a_plan_keeps_its_columns_where_a_terminal_is_narrow(rnnbench, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = rnnbench("plan", "suite.yaml", "--no-probe")
+    head, *rows = [line for line in out.splitlines() if line.startswith("  ")]
+    assert head.split() == [
+        *("architecture", "hidden", "parameters", "off", "backend", "updates", "done"),
+        *("s", "a", "member"),
+    ]
+    assert {row[head.index("backend") :].split()[0] for row in rows} == {"kernel", "loop"}
+    assert "how long it takes is unknown" in " ".join(out.split())
+
+
+def test_validate_says_what_is_skipped(rnnbench, package):
+    suite = package / "suite.yaml"
+    suite.write_text(SUITE.replace("{cell: plain}", "{cell: plain, bidirectional: true}", 1))
+    code, out, _ = rnnbench("validate", "suite.yaml")
+    assert code == 0
+    assert (
+        "skipped: plain on copy_memory(length=2), copy_memory(length=3): "
+        "plain is bidirectional and copy_memory is causal" in out
+    )
 
 
 def test_validate_says_the_reasons_too(rnnbench):
@@ -259,7 +282,8 @@ def test_the_environment_forces_a_backend_whatever_the_suite_says(
     assert code == status
     assert said in out + err.replace("suite.yaml:11:21: ", "")
     if backend == "loop":
-        assert {line.split()[5] for line in out.splitlines()[1:9]} == {"loop"}
+        table = [line.split() for line in out.splitlines() if line.startswith("  ")]
+        assert {row[4] for row in table[1:]} == {"loop"}
         assert " on backend " not in out
     if status:
         assert out == ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,23 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     for row in rows:
         result.add_row(*row)
     return result
+
+
+def grouped(
+    headings: Sequence[str], groups: Mapping[str, Sequence[Sequence[str]]]
+) -> Iterator[str]:
+    """Yield the lines of a table: each group's title, then its rows, all in the same columns."""
+    rows = [headings, *(row for group in groups.values() for row in group)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)]
+        return "  ".join(["", *cells]).rstrip()
+
+    yield line(headings)
+    for title, group in groups.items():
+        yield title
+        yield from map(line, group)
 
 
 def pairs(entries: Mapping[str, str]) -> Table:

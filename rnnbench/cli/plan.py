@@ -21,7 +21,7 @@ from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, Suit
 if TYPE_CHECKING:
     from rnnbench.study import Study
 
-WEIGHT_BYTES = 4
+WEIGHT_BYTES, MINUTE = 4, 60
 
 
 def command(
@@ -38,10 +38,10 @@ def command(
 ) -> None:
     """Show what a run would train: studies, sizes, what is done and to do, time and disk."""
     from rnnbench.campaign import Campaign
-    from rnnbench.cli.console import console, table
-    from rnnbench.cli.progress import span
+    from rnnbench.cli.console import console, grouped
     from rnnbench.devices import gpus_for
     from rnnbench.estimate import known, measured
+    from rnnbench.findings.wording import GAP, counted
     from rnnbench.machine import cores
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
@@ -66,7 +66,8 @@ def command(
     tasks = Tasks(registry, files)
     folder = results / wanted.name
     stored = read_members(folder) if (folder / "store.sqlite").is_file() else {}
-    rows, seconds, to_do, unknown = [], 0.0, 0, 0
+    rows: dict[str, list[Sequence[str]]] = {}
+    seconds, to_do, unknown = 0.0, 0, 0
     for study in planned.studies:
         campaign = Campaign((study,), stored)
         count = campaign.count
@@ -79,51 +80,63 @@ def command(
             unknown += left
         seconds += left * (took or 0.0)
         net = study.template.architecture
-        rows.append(
+        place = study.setting + (f" #{study.replicate}" if wanted.search.replicates > 1 else "")
+        rows.setdefault(place, []).append(
             (
                 study.architecture,
-                study.setting + (f" #{study.replicate}" if wanted.search.replicates > 1 else ""),
                 str(net.hidden),
                 f"{study.parameters:,}",
                 f"{study.mismatch:+.1%}",
                 study.template.backend,
                 f"{study.template.recipe.updates:,}",
-                "–" if study.skipped else f"{count.done}/{count.expected}",
-                f"{took:.1f}" if took else "–",
+                "skipped" if study.skipped else f"{count.done}/{count.expected}",
+                f"{took:.1f}" if took else GAP,
             )
         )
-    headings = ("architecture", "setting", "hidden", "parameters", "off", "backend", "updates")
+    headings = ("architecture", "hidden", "parameters", "off", "backend", "updates", "done")
     out = console()
-    out.print(table((*headings, "done", "seconds"), rows))
-    for reason in dict.fromkeys(study.skipped for study in planned.studies if study.skipped):
-        out.print(f"skipped: {reason}")
+    for line in grouped((*headings, "s a member"), rows):
+        out.print(line)
+    for skip in planned.skips:
+        out.print(f"skipped: {skip}")
     spent = wanted.chosen
     confirmed = f"{'up to ' if wanted.search.pruner else ''}{min(spent.confirm, spent.trials)}"
     out.print(
-        f"\nA study is {spent.trials} trials, {confirmed} of them confirmed on "
-        f"{wanted.search.confirm_seeds} more seeds, and {spent.seeds} runs of the frozen choice."
+        f"\nA study is {counted(spent.trials, 'trial')}, {confirmed} of them confirmed on "
+        f"{counted(wanted.search.confirm_seeds, 'more seed')}, and "
+        f"{counted(spent.seeds, 'run')} of the frozen choice."
     )
     for note in (*planned.notes, *planned.warnings):
         out.print(f"note: {note}")
-    for text in _ways(planned.studies):
+    for text in _ways(planned.trained):
         out.print(text)
     number = len(gpus) or workers or cores()
-    runs = spent.seeds * sum(not study.skipped for study in planned.studies)
-    disk = runs * WEIGHT_BYTES * max(study.parameters for study in planned.studies)
-    time = "unknown" if unknown == to_do and to_do else span(seconds / number)
+    disk = WEIGHT_BYTES * sum(study.parameters * spent.seeds for study in planned.trained)
+    time = _time(to_do, unknown, seconds / number)
     out.print(
-        f"{to_do} members to train; about {time} on {number} workers; "
+        f"{counted(to_do, 'member')} to train{time} on {counted(number, 'worker')}; "
         f"about {disk / 1e6:.1f} MB of weights in {folder}"
     )
 
 
+def _time(to_do: int, unknown: int, seconds: float) -> str:
+    """Say how long the members to do take where `unknown` of them could not be measured."""
+    from rnnbench.cli.progress import span
+
+    if not to_do:
+        return ""
+    if unknown == to_do:
+        return "; how long it takes is unknown"
+    about = "less than a minute" if seconds < MINUTE else f"about {span(seconds)}"
+    return f"; {about}" + (f" and what {unknown} unmeasured ones take" if unknown else "")
+
+
 def _ways(studies: Sequence[Study]) -> Iterator[str]:
-    """Say how the members of how many studies train, and why."""
-    counts = Counter(
-        (one.template.way, one.way_reason)
-        for study in studies
-        for one in (study, *study.variants)
-        if not study.skipped
-    )
+    """Say how the members of how many networks train, and why."""
+    from rnnbench.findings.wording import counted
+
+    networks = [one for study in studies for one in (study, *study.variants)]
+    noun = ("study", "studies") if len(networks) == len(studies) else ("network", "networks")
+    counts = Counter((one.template.way, one.way_reason) for one in networks)
     for (way, reason), count in counts.items():
-        yield f"{count} of {counts.total()} studies train their members {way}: {reason}"
+        yield f"members train {way} in {count} of {counted(len(networks), *noun)}: {reason}"
