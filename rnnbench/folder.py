@@ -35,6 +35,14 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
+def budget_before(folder: Path) -> str:
+    """Return the budget that the folder's tables hold; "" where it holds none that can be read."""
+    try:
+        return str(_parsed(folder, MANIFEST, _MANIFEST.validate_json)["budget"]["name"])
+    except (InputError, StoreError, LookupError):
+        return ""
+
+
 def read_results(folder: Path) -> Results:
     """Rebuild the tables of a results folder from its store.
 

@@ -116,6 +116,20 @@ def test_a_second_run_trains_nothing(finished: Path) -> None:
     assert tables(finished) == before
 
 
+def test_another_budget_takes_the_tables_over_and_says_so(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        SUITE.replace(
+            "  standard:", "  quick: {updates: 9, trials: 1, confirm: 0, seeds: 1}\n  standard:"
+        )
+    )
+    shutil.copytree(finished, tmp_path / "results" / "tiny")
+    _, err = run(tmp_path, "--budget", "quick", "--only", "architecture=tanh")
+    (line,) = [line for line in err.splitlines() if "were of budget" in line]
+    assert line.startswith("note: the tables and report in results/tiny were of budget standard ")
+    _, err = run(tmp_path, "--budget", "quick", "--only", "architecture=tanh")
+    assert "were of budget" not in err
+
+
 def test_one_worker_gives_the_same_tables_as_two(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text(SUITE)
     run(tmp_path, "--workers", "1")

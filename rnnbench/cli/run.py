@@ -71,7 +71,7 @@ def command(
     from rnnbench.cli.progress import Clock, display
     from rnnbench.devices import gpus_for
     from rnnbench.executor import slots_for
-    from rnnbench.folder import write_manifest, write_studies
+    from rnnbench.folder import budget_before, write_manifest, write_studies
     from rnnbench.machine import cores, memory, versions
     from rnnbench.manifest import Session, manifest_of
     from rnnbench.plan import plan
@@ -102,6 +102,7 @@ def command(
     words = shlex.join(["rnnbench", *sys.argv[1:]])
     manifest = manifest_of(planned, registry, Session(words, len(slots), gpus, started))
     _print_head(planned, len(slots), gpus)
+    before, now = budget_before(results / wanted.name), wanted.chosen.name
     with Store(results / wanted.name) as store, interrupts() as interrupted:
         campaign = settle(
             planned.studies,
@@ -110,6 +111,12 @@ def command(
             retry_failed=retry is Retry.failed,
             stale_rows=stale_rows,
         )
+        if before not in ("", now):
+            typer.echo(
+                f"note: the tables and report in {store.folder} were of budget {before} and "
+                f"become those of {now}; what was trained stays in the store",
+                err=True,
+            )
         _write_suite(store.folder, planned)
         write_studies(store.folder, planned.studies)
         write_manifest(store.folder, manifest)
@@ -144,13 +151,17 @@ def command(
 
 
 def _print_head(planned: Plan, workers: int, gpus: tuple[str, ...]) -> None:
+    from rnnbench.findings.wording import counted
+
     suite = planned.suite
-    where = f"{len(gpus)} GPUs" if gpus else f"{workers} CPU workers"
+    where = counted(len(gpus), "GPU") if gpus else counted(workers, "CPU worker")
     typer.echo(
-        f"{suite.name}: {len(planned.architectures)} architectures on {len(planned.settings)} "
-        f"settings, budget {suite.chosen.name}, {where}",
+        f"{suite.name}: {counted(len(planned.architectures), 'architecture')} on "
+        f"{counted(len(planned.settings), 'setting')}, budget {suite.chosen.name}, {where}",
         err=True,
     )
+    for skip in planned.skips:
+        typer.echo(f"skipped: {skip}", err=True)
     for note in (*planned.notes, *planned.warnings):
         typer.echo(f"note: {note}", err=True)
 
