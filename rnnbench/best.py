@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,23 +44,22 @@ class Best:
 def best_run(
     studies: Sequence[Study],
     stored: Mapping[str, Stored],
-    architecture: str,
-    setting: str,
+    architecture: str | None = None,
+    setting: str | None = None,
     replicate: int = 0,
     seed: int | None = None,
 ) -> Best:
     """Find a frozen configuration's run: the given seed's, or the best on validation data.
 
+    An architecture or setting of which there is but one need not be named.
+
     Raises:
         UnknownNameError: no such architecture or setting.
-        InputError: the study has not frozen a choice, or no such run succeeded.
+        InputError: one is not named where there are several, the study has not frozen a choice,
+            or no such run succeeded.
     """
-    for kind, name, known in (
-        ("architecture", architecture, {study.architecture for study in studies}),
-        ("setting", setting, {study.setting for study in studies}),
-    ):
-        if name not in known:
-            raise UnknownNameError(kind, name, known)
+    architecture = _named("architecture", architecture, [one.architecture for one in studies])
+    setting = _named("setting", setting, [one.setting for one in studies])
     wanted = (architecture, setting, replicate)
     found = [s for s in studies if (s.architecture, s.setting, s.replicate) == wanted]
     if not found:
@@ -80,3 +79,15 @@ def best_run(
         raise InputError(f"{architecture} on {setting}: {which} has succeeded")
     sign = 1 if found[0].direction == "max" else -1
     return max(runs, key=lambda run: sign * (run.finished.valid_score or 0.0))
+
+
+def _named(kind: str, name: str | None, names: Iterable[str]) -> str:
+    known = tuple(dict.fromkeys(names))
+    if name is None and len(known) == 1:
+        return known[0]
+    if name is None:
+        choices = ", ".join(f"`{one}`" for one in known)
+        raise InputError(f"name the {kind} with --{kind}; there are {choices}")
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return name

@@ -85,3 +85,15 @@ def test_what_is_not_there_is_named():
 def test_a_skipped_study_has_no_run():
     with pytest.raises(InputError, match="no run has succeeded"):
         best_run([study(skipped="why")], {}, "lstm", SETTING)
+
+
+def test_what_is_alone_need_not_be_named_and_of_several_all_are_listed():
+    assert best_run([ONE], kept()).member == RUNS[1].member
+    others = [ONE, replace(ONE, setting="b(x=1, y=2)"), replace(ONE, architecture="gru")]
+    with pytest.raises(InputError) as caught:
+        best_run(others, kept(), "lstm")
+    assert str(caught.value) == (
+        "name the setting with --setting; there are `adding_uniform(length=10)`, `b(x=1, y=2)`"
+    )
+    with pytest.raises(InputError, match="--architecture; there are `lstm`, `gru`"):
+        best_run(others, kept(), setting=SETTING)

@@ -13,8 +13,12 @@ def command(
     folder: Annotated[
         Path, typer.Argument(help="A results folder: results/<suite>.", show_default=False)
     ],
-    architecture: Annotated[str, typer.Option(help="An architecture's label.")],
-    setting: Annotated[str, typer.Option(help="A setting's name, as the report has it.")],
+    architecture: Annotated[
+        str | None, typer.Option(help="An architecture's label; may be left out where it is alone.")
+    ] = None,
+    setting: Annotated[
+        str | None, typer.Option(help="A setting's name, as the report has it; likewise.")
+    ] = None,
     replicate: Annotated[int, typer.Option(min=0, help="Which of several searches.")] = 0,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Which run. [default: best on validation data]")
