@@ -324,3 +324,24 @@ def test_naive_predictors_stand_below_the_scores_and_who_beats_them_is_said(tmp_
         assert "3 texts were cut" in text
         assert "unigram" in text
     assert "| 4-gram (naive) | 0.500 |" in markdown
+
+
+def test_what_each_search_froze_stands_in_both_reports(tmp_path):
+    results = synthetic.results(seeds=2)
+    results.trials["hp_learning_rate"] = 0.00314159
+    results.trials["option_forget_bias"] = 2.5
+    own = {"forget_bias": {"kind": "between", "low": 0.0, "high": 5.0}}
+    results.manifest["search"]["own"] = {"lstm": own}
+    path = write_report(results, tmp_path).path
+    lines = (tmp_path / "report.md").read_text("utf-8").splitlines()
+    assert "| setting | architecture | learning_rate | clip | of its own | hidden |" in lines
+    assert f"| {COPY} | gru | 0.00314 | 1 |  | 30 |" in lines
+    assert f"| {COPY} | lstm | 0.00314 | 1 | forget_bias=2.5 | 30 |" in lines
+    assert f"{COPY} lstm 0.00314 1 forget_bias=2.5 30" in Page(path.read_text("utf-8")).text
+
+
+def test_many_frozen_configurations_are_cut_and_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnnbench.report.content.MOST_FROZEN", 1)
+    page, markdown = report(tmp_path, seeds=1, trials=1)
+    assert "1 more stand in runs.csv." in markdown
+    assert "1 more stand in runs.csv." in page.text

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnbench.findings.comparisons import compare
+from rnnbench.findings.frozen import edges
 from rnnbench.findings.ranking import order
 from rnnbench.findings.summary import summarise
-from rnnbench.findings.trust import edges
 from rnnbench.findings.wording import estimate, listed, number, space
 from rnnbench.statistics import Interval
 
@@ -365,6 +365,35 @@ def test_the_least_and_greatest_of_a_choice_of_numbers_are_edges(values, chosen,
     results.trials["hp_learning_rate"] = 3e-3
     results.manifest["search"]["space"]["clip"] = {"kind": "choice", "values": values}
     assert [edge.space for edge in edges(results)] == found
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "chosen", "found"),
+    [
+        ("momentum", {"kind": "between", "low": 0.0, "high": 0.9}, 0.0, 0),
+        ("momentum", {"kind": "between", "low": 0.0, "high": 0.9}, 0.9, 1),
+        ("momentum", {"kind": "between", "low": 0.5, "high": 0.9}, 0.5, 1),
+        ("momentum", {"kind": "choice", "values": [0, 0.5, 0.9]}, 0.0, 0),
+        ("chunk", {"kind": "choice", "values": [1, 5, 25]}, 1.0, 0),
+        ("chunk", {"kind": "choice", "values": [5, 25, 50]}, 5.0, 1),
+    ],
+)
+def test_where_nothing_can_lie_beyond_there_is_no_edge(name, space, chosen, found):
+    results = synthetic.results(("lstm",))
+    results.trials[f"hp_{name}"] = chosen
+    results.manifest["search"]["space"] = {name: space}
+    assert len(edges(results)) == found
+
+
+def test_the_bounds_of_an_option_are_no_edge():
+    results = synthetic.results(("lstm",))
+    results.trials["option_leak"] = 1.0
+    results.manifest["search"]["space"] = {}
+    own = {"leak": {"kind": "between", "low": 0.1, "high": 1.0}}
+    results.manifest["search"]["own"] = {"lstm": own}
+    assert len(edges(results)) == 1
+    results.manifest["architectures"]["lstm"]["bounds"] = {"leak": [0.0, 1.0]}
+    assert edges(results) == ()
 
 
 def test_a_space_is_written_as_readers_know_it():

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
-
+from rnnbench.findings.frozen import edges
 from rnnbench.findings.ranking import Ranking
 from rnnbench.findings.standings import Standings, counted_units
 from rnnbench.findings.tuning import amount, trials
-from rnnbench.findings.wording import counted, listed, percent, space
-from rnnbench.hyperparameters import STACK
+from rnnbench.findings.wording import counted, listed, percent
 from rnnbench.results import Results
 
 TOLERATED_MISMATCH = 0.05
 """Sizes further than this from the matched one are called unequal."""
-
-EDGE = 0.05
-"""An optimum within this share of a range's width from its end counts as at the edge."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +23,6 @@ class Check:
     ok: bool
     text: str
     section: str
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A frozen hyperparameter at an end of its space, in words: a better one may lie beyond."""
-
-    architecture: str
-    setting: str
-    replicate: int
-    name: str
-    value: float
-    space: str
 
 
 def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Check, ...]:
@@ -58,49 +39,6 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
         *_versions(results),
     )
     return tuple(sorted(found, key=lambda check: check.ok))
-
-
-def edges(results: Results) -> tuple[Edge, ...]:
-    """Find the frozen configurations that lie at an end of what was searched."""
-    if results.trials.empty:
-        return ()
-    frozen = results.trials[results.trials["frozen"] & (results.trials["phase"] == "search")]
-    search = results.manifest["search"]
-    made = trials(results.manifest)
-    found = []
-    for row in frozen.to_dict("records"):
-        architecture, setting = str(row["architecture"]), str(row["setting"])
-        if not made.get((architecture, setting)):
-            continue
-        spaces = [("hp", name, entry) for name, entry in search["space"].items()] + [
-            ("option", name, entry) for name, entry in search["own"].get(architecture, {}).items()
-        ]
-        for kind, name, entry in spaces:
-            value = row.get(name if name in STACK else f"{kind}_{name}")
-            if _numeric(entry) and not pd.isna(value) and _at_edge(float(value), entry):
-                where = (architecture, setting, int(row["replicate"]))
-                found.append(Edge(*where, name, float(value), space(entry)))
-    return tuple(found)
-
-
-def _numeric(entry: Mapping[str, Any]) -> bool:
-    """Whether a space has ends; a choice of words, or of true and false, has none."""
-    return all(
-        isinstance(value, int | float) and not isinstance(value, bool)
-        for value in entry.get("values", ())
-    )
-
-
-def _at_edge(value: float, entry: Mapping[str, Any]) -> bool:
-    if entry["kind"] == "choice":
-        # of two values either is an end
-        several = len(entry["values"]) > 2
-        return several and value in (min(entry["values"]), max(entry["values"]))
-    low, high = float(entry["low"]), float(entry["high"])
-    if entry["kind"] == "log":
-        value, low, high = math.log(value), math.log(low), math.log(high)
-    margin = EDGE * (high - low)
-    return value <= low + margin or value >= high - margin
 
 
 def _progress(results: Results) -> Iterator[Check]:

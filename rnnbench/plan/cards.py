@@ -10,13 +10,14 @@ from rnnbench.resolving import ResolvedTask, ResolvedUnit
 
 
 def unit_card(unit: ResolvedUnit) -> dict[str, Any]:
-    """Return what a report says of an architecture."""
+    """Return what a report says of an architecture; `bounds` is what its options can be at all."""
     entry = unit.entry
     return {
         "cell": entry.cell,
         "kind": entry.kind,
         "version": unit.component.version,
         "options": dict(unit.unit.chosen),
+        "bounds": {name: (option.low, option.high) for name, option in unit.unit.options.items()},
         "layers": entry.layers,
         "bidirectional": entry.bidirectional,
         "attention": entry.attention,

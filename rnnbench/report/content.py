@@ -11,12 +11,13 @@ import pandas as pd
 
 from rnnbench.findings.comparisons import OVERALL, Comparison
 from rnnbench.findings.floors import beaten, floors
+from rnnbench.findings.frozen import Edge, edges
 from rnnbench.findings.standings import asked, counted_units, replicated, searched, unscaled
 from rnnbench.findings.summary import Entry, Summary
-from rnnbench.findings.trust import Edge, edges
 from rnnbench.findings.tuning import amount, tuned
 from rnnbench.findings.wording import GAP, counted, estimate, listed, p_value, percent, signed, span
 from rnnbench.plots import Figure, Omitted
+from rnnbench.report.configurations import MOST_FROZEN, configurations
 from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.method import method
 from rnnbench.results import Results
@@ -78,6 +79,8 @@ class Content:
     pairs: Sequence[Mapping[str, str]]
     failures: Sequence[Failure]
     failures_left_out: int
+    frozen: Sequence[Mapping[str, str]]
+    frozen_left_out: int
     edges: Sequence[Edge]
     floors: Sequence[tuple[str, Mapping[str, str]]]
     beaten: Sequence[str]
@@ -107,7 +110,7 @@ class Content:
 def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitted]) -> Content:
     """Put every number of a report into words, once."""
     manifest = results.manifest
-    failures = _failures(results)
+    failures, chosen = _failures(results), configurations(results)
     entries = [entry for row in summary.rows for entry in row.entries]
     oracles = {name for name, entry in manifest["settings"].items() if entry["oracle"] is not None}
     return Content(
@@ -128,6 +131,8 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         pairs=[_pair(row) for row in summary.comparisons],
         failures=failures[:MOST_FAILURES],
         failures_left_out=max(0, len(failures) - MOST_FAILURES),
+        frozen=chosen[:MOST_FROZEN],
+        frozen_left_out=max(0, len(chosen) - MOST_FROZEN),
         edges=edges(results),
         floors=floors(manifest),
         beaten=beaten(manifest, entries),

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rnnbench.findings.trust import EDGE
+from rnnbench.findings.frozen import EDGE
 from rnnbench.findings.wording import percent
 from rnnbench.plots import Figure
 from rnnbench.plots.palette import look
