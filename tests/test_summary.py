@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 import synthetic
@@ -215,10 +216,31 @@ def test_without_any_best_score_there_is_no_order_and_the_reader_learns_why():
     results.manifest["settings"][COPY]["best"] = None
     found = summarise(results, compare(results))
     assert found.kind == "UNRANKED"
-    assert found.verdict.startswith("No order to give: no setting has an oracle or a metric with")
+    assert found.verdict.endswith(
+        "no setting counts for an overall score (no oracle, and a metric without a best value)."
+    )
     assert {row.note for row in found.rows} == {
         "not ranked: no setting of its own has a normalised score"
     }
+
+
+def test_where_the_trivial_predictor_is_perfect_there_is_nothing_to_order():
+    results = synthetic.results(settings=(("adding_uniform", 50), ("copy_memory", 20)), seeds=6)
+    results.manifest["settings"][COPY]["trivial"] = 1.0
+    found = summarise(results, compare(results))
+    assert found.ranking.settings == ("adding_uniform(length=50)",)
+    assert (
+        f"{COPY} is left out of the overall score and the order: the trivial predictor is perfect "
+        "there." in found.limits
+    )
+    assert not any(e.among_best for row in found.rows for e in row.entries if e.setting == COPY)
+    results.manifest["settings"]["adding_uniform(length=50)"]["trivial"] = 0.0
+    found = summarise(results, compare(results))
+    assert found.verdict == (
+        "No order to give: no setting counts for an overall score "
+        "(the trivial predictor is perfect there)."
+    )
+    assert all(math.isnan(row.overall.estimate) for row in found.rows)
 
 
 # Cells of the table.

@@ -3,8 +3,9 @@
 Two rules make failures and useless models comparable. A failed run counts as the trivial
 predictor; so does one that scores below it, since a user can always fall back on it. The
 normalised score is (score − trivial) / (best − trivial): 0 is the trivial predictor, 1 the
-oracle, or the best value the metric can take where there is no oracle. A setting that has neither
-has no normalised score, and no part in what is averaged over settings.
+oracle, or the best value the metric can take where there is no oracle. A setting that has neither,
+or whose trivial predictor is as good, has no normalised score, and no part in what is averaged over
+settings.
 """
 
 from __future__ import annotations
@@ -67,9 +68,21 @@ def ceiling(setting: Mapping[str, Any]) -> float | None:
     return None if setting["best"] is None else float(setting["best"])
 
 
-def unscaled(manifest: Mapping[str, Any]) -> list[str]:
-    """Return the settings without a normalised score: no oracle, and a metric without bound."""
-    return [name for name, entry in manifest["settings"].items() if ceiling(entry) is None]
+def perfect(setting: Mapping[str, Any]) -> bool:
+    """Whether nothing can be better than the trivial predictor."""
+    best = ceiling(setting)
+    return best is not None and sign(setting) * (best - float(setting["trivial"])) <= 0
+
+
+def unscaled(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return why settings have no normalised score, by their names."""
+    return {name: why for name, entry in manifest["settings"].items() if (why := _unscaled(entry))}
+
+
+def _unscaled(setting: Mapping[str, Any]) -> str:
+    if ceiling(setting) is None:
+        return "no oracle, and a metric without a best value"
+    return "the trivial predictor is perfect there" if perfect(setting) else ""
 
 
 def no_worse_than_trivial(score: float, setting: Mapping[str, Any]) -> float:
@@ -81,10 +94,9 @@ def no_worse_than_trivial(score: float, setting: Mapping[str, Any]) -> float:
 
 
 def normalise(score: float, setting: Mapping[str, Any], best: float) -> float:
-    """Return (score − trivial) / (best − trivial), at least 0; 0 where nothing can be gained."""
+    """Return (score − trivial) / (best − trivial), at least 0; `best` is better than trivial."""
     trivial = float(setting["trivial"])
-    span = best - trivial
-    return (no_worse_than_trivial(score, setting) - trivial) / span if span else 0.0
+    return (no_worse_than_trivial(score, setting) - trivial) / (best - trivial)
 
 
 def replicated(results: Results) -> bool:
@@ -159,7 +171,7 @@ def _standing(
     survivors: dict[Unit, list[float]] = {}
     counted: dict[Unit, list[float]] = {}
     normalised: dict[Unit, list[float]] = {}
-    best, learned = ceiling(setting), False
+    best, learned = None if perfect(setting) else ceiling(setting), False
     for row in sorted(present, key=lambda row: (row["replicate"], row["seed_index"])):
         unit = (row["replicate"],) if repeated else (row["replicate"], row["seed_index"])
         score = float(row["score"]) if row["status"] == "ok" else math.nan

@@ -80,10 +80,11 @@ def limits(
     if len(ranking.places) < 2 or all(s.failed == s.runs for s in gathered.values()):
         return ()
     found = [*_few_seeds(results, ranking), *_exceptions(gathered, ranking, contrasts)]
-    if out:
+    for reason in dict.fromkeys(out.values()):
+        names = [name for name, why in out.items() if why == reason]
         found.append(
-            f"{listed(out, at_most=3)} {'is' if len(out) == 1 else 'are'} left out of the overall "
-            "score and the order: no oracle, and a metric without a best value."
+            f"{listed(names, at_most=3)} {'is' if len(names) == 1 else 'are'} left out of the "
+            f"overall score and the order: {reason}."
         )
     size = listed([f"{value:,} {name}" for name, value in manifest["match"].items()])
     found.append(
@@ -177,11 +178,10 @@ def _unranked(runs: int, ranking: Ranking, results: Results) -> str:
             f"{only.architecture} alone can be ranked: {signed(only.score.estimate)} normalised "
             f"score ({_bounds(only.score)})."
         )
-    if len(unscaled(results.manifest)) == len(results.manifest["settings"]):
-        return (
-            "No order to give: no setting has an oracle or a metric with a best value, so there is "
-            "no overall score."
-        )
+    out = unscaled(results.manifest)
+    if len(out) == len(results.manifest["settings"]):
+        reasons = "; ".join(dict.fromkeys(out.values()))
+        return f"No order to give: no setting counts for an overall score ({reasons})."
     return "No order to give: no setting has runs of every architecture."
 
 

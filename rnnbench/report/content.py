@@ -15,7 +15,7 @@ from rnnbench.findings.frozen import Edge, edges
 from rnnbench.findings.standings import asked, counted_units, replicated, searched, unscaled
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.tuning import amount, tuned
-from rnnbench.findings.wording import GAP, counted, estimate, listed, p_value, percent, signed, span
+from rnnbench.findings.wording import GAP, counted, estimate, p_value, percent, signed, span
 from rnnbench.plots import Figure, Omitted
 from rnnbench.report.configurations import MOST_FROZEN, configurations
 from rnnbench.report.described import card, moment, provenance, search, setting
@@ -293,7 +293,8 @@ def _forest_caption(results: Results, summary: Summary) -> str:
     scaled = len(summary.settings) - len(out)
     if len(ranking.settings) < scaled:
         settings = f"the {settings} out of {scaled} that all have"
-    left = f" Left out, having no best score to normalise by: {listed(out)}." if out else ""
+    why = "; ".join(f"{name} ({reason})" for name, reason in out.items())
+    left = f" Left out: {why}." if out else ""
     return (
         f"Mean normalised score over {settings}: 0 is the trivial "
         "predictor, 1 the oracle or a perfect score; failures count as 0. Line and ±: 95 % t "

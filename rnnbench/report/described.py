@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from rnnbench.findings.standings import perfect
 from rnnbench.findings.tuning import amount, tuned
 from rnnbench.findings.wording import GAP, counted, number, space
 
@@ -32,10 +33,10 @@ def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
         "measure": f"{entry['metric'].replace('_', ' ')} "
         + ("↑" if entry["direction"] == "max" else "↓"),
         "length": f"{entry['sequence_length']:,}",
-        "path": f"{path['forward']:g} / {path['bidirectional']:g}",
+        "path": " / ".join(f"{round(path[way], 1):g}" for way in ("forward", "bidirectional")),
         "pattern": str(entry["pattern"]) + (", causal" if entry["causal"] else ""),
         "chance": number(float(entry["chance"])),
-        "trivial": number(float(entry["trivial"])),
+        "trivial": number(float(entry["trivial"])) + (" (perfect)" if perfect(entry) else ""),
         "oracle": GAP if entry["oracle"] is None else number(float(entry["oracle"])),
         "notes": "; ".join(entry.get("notes", ())),
         "solved": ("≥ " if entry["direction"] == "max" else "≤ ") + number(float(entry["solved"])),
