@@ -13,9 +13,11 @@ import synthetic
 
 from rnnbench.files import write_atomically
 from rnnbench.findings.comparisons import compare
+from rnnbench.findings.floors import threshold
 from rnnbench.findings.summary import summarise
 from rnnbench.report import write_report
 from rnnbench.report.forest import axis
+from rnnbench.report.markdown import escape
 from rnnbench.statistics import Interval
 
 COPY = "copy_memory(length=20)"
@@ -229,7 +231,10 @@ def test_a_setting_without_a_best_score_is_drawn_and_its_absence_from_the_order_
     page = Page(write_report(results, tmp_path).path.read_text("utf-8"))
     for text in (page.text, (tmp_path / "report.md").read_text("utf-8")):
         assert "Mean normalised score over 1 setting: " in text
-        assert "Left out, having no best score to normalise by: adding_uniform(length=50)." in text
+        assert (
+            "Left out: adding_uniform(length=50) (no oracle, and a metric without a best value)."
+            in text
+        )
         assert "adding_uniform(length=50) is left out of the overall score and the order" in text
 
 
@@ -343,5 +348,47 @@ def test_what_each_search_froze_stands_in_both_reports(tmp_path):
 def test_many_frozen_configurations_are_cut_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("rnnbench.report.content.MOST_FROZEN", 1)
     page, markdown = report(tmp_path, seeds=1, trials=1)
-    assert "1 more stand in runs.csv." in markdown
-    assert "1 more stand in runs.csv." in page.text
+    assert "1 more: see runs.csv." in markdown
+    assert "1 more: see runs.csv." in page.text
+
+
+def test_where_solved_means_the_best_naive_predictor_it_is_named(tmp_path):
+    results = synthetic.results(settings=(("copy_memory", 20), ("sequential_digits", 9)), seeds=2)
+    entry = results.manifest["settings"]["sequential_digits(length=9)"]
+    entry |= {"floors": {"bag": 0.25, "pairs": 0.5}, "solved": 0.5}
+    path = write_report(results, tmp_path).path
+    page, markdown = Page(path.read_text("utf-8")), (tmp_path / "report.md").read_text("utf-8")
+    for text in (page.text, markdown):
+        assert "2/2 reach pairs" in text
+        assert "/2 solved" in text
+        assert "≥ 0.500 (pairs)" in text
+        assert "How many runs solved the task, or reach the best naive predictor?" in text
+
+
+def test_a_task_without_naive_predictors_may_be_solved_by_the_trivial_one():
+    setting = {"direction": "max", "solved": 0.5, "trivial": 0.5}
+    assert threshold(setting) == "trivial predictor"
+    assert threshold(setting | {"floors": {"bag": 0.6}, "solved": 0.6}) == "bag"
+    assert threshold(setting | {"floors": {"bag": 0.6}, "solved": 0.9}) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("U as `init` says [1]", "U as `init` says [1]"),
+        ("R&D in C# & b_x < 3", "R&D in C# & b_x &lt; 3"),
+        ("&lt; a*b | c", "&amp;lt; a\\*b \\| c"),
+        ("`a*b|c` and ` alone", "`a*b\\|c` and \\` alone"),
+        ("[here](http://x) # [a]: b", "[here\\](http://x) # [a\\]: b"),
+        ("# no heading", "\\# no heading"),
+    ],
+)
+def test_only_what_markdown_would_read_is_escaped(text, written):
+    assert escape(text) == written
+
+
+def test_path_lengths_are_rounded(tmp_path):
+    results = synthetic.results()
+    results.manifest["settings"][COPY]["path"] = {"forward": 23 / 3, "bidirectional": 4.0}
+    write_report(results, tmp_path)
+    assert "| 7.7 / 4 |" in (tmp_path / "report.md").read_text("utf-8")

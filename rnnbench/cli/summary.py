@@ -26,7 +26,8 @@ def print_summary(summary: Summary) -> None:
     fits = out.measure(wide, options=unbounded).maximum <= out.width
     out.print(wide if fits else _long_scores(summary))
     out.print(
-        "* not separable from the best of its setting; k/n: runs that solved the task; "
+        "* not separable from the best of its setting; k/n: runs that solved the task, or on tasks "
+        "without a threshold of their own reach the best naive predictor; "
         "✕ k/n: failed runs, left out of the mean",
         style="dim",
     )

@@ -28,6 +28,15 @@ def best_floor(setting: Mapping[str, Any]) -> tuple[str, float] | None:
     return best(values.items(), key=lambda item: item[1])
 
 
+def threshold(setting: Mapping[str, Any]) -> str:
+    """Name the naive predictor whose score counts as solved; "" where the task has its own."""
+    solved = float(setting["solved"])
+    best = best_floor(setting)
+    if best and best[1] == solved:
+        return best[0]
+    return "trivial predictor" if float(setting["trivial"]) == solved else ""
+
+
 def beaten(manifest: Mapping[str, Any], entries: Iterable[Entry]) -> list[str]:
     """Say for each setting with naive predictors who beats the best one with a whole interval.
 

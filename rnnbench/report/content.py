@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from rnnbench.findings.comparisons import OVERALL, Comparison
-from rnnbench.findings.floors import beaten, floors
+from rnnbench.findings.floors import beaten, floors, threshold
 from rnnbench.findings.frozen import Edge, edges
 from rnnbench.findings.standings import asked, counted_units, replicated, searched, unscaled
 from rnnbench.findings.summary import Entry, Summary
@@ -30,7 +30,8 @@ MOST_FAILURES = 200
 class Mark:
     """What a cell of the score table says.
 
-    solved  `4/5 solved`, shown before the mean where a task is of the solved-or-not kind
+    solved  `4/5 solved`, shown before the mean where a task is of the solved-or-not kind; or
+            `4/5 reach naive_bayes`, where the best naive predictor is the threshold
     failed  `✕ 1/5`; the mean is then one over survivors
     order   the number to sort by
     """
@@ -93,6 +94,7 @@ class Content:
     method: Sequence[str]
     forest_caption: str
     table_caption: str
+    solve_title: str
     solve_caption: str
     quick: str
 
@@ -112,7 +114,9 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
     manifest = results.manifest
     failures, chosen = _failures(results), configurations(results)
     entries = [entry for row in summary.rows for entry in row.entries]
-    oracles = {name for name, entry in manifest["settings"].items() if entry["oracle"] is not None}
+    described = manifest["settings"]
+    oracles = {name for name, entry in described.items() if entry["oracle"] is not None}
+    reached = {name: threshold(entry) for name, entry in described.items()}
     return Content(
         results=results,
         summary=summary,
@@ -120,7 +124,9 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         subtitle=_subtitle(manifest, summary),
         figures={figure.id: figure for figure in figures},
         marks={
-            (entry.architecture, entry.setting): _mark(entry, entry.setting in oracles)
+            (entry.architecture, entry.setting): _mark(
+                entry, entry.setting in oracles, reached[entry.setting]
+            )
             for entry in entries
         },
         solve_rates={
@@ -153,6 +159,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         method=method(results, summary),
         forest_caption=_forest_caption(results, summary),
         table_caption=_table_caption(results, summary),
+        solve_title=_solve_title(reached.values()),
         solve_caption=_solve_caption(results),
         quick="Quick budget: a try-out of the machinery, not evidence about architectures."
         if summary.quick
@@ -212,11 +219,11 @@ def _subtitle(manifest: Mapping[str, Any], summary: Summary) -> str:
     return " · ".join(parts)
 
 
-def _mark(entry: Entry, solved_or_not: bool) -> Mark:
-    mean = entry.score.estimate
+def _mark(entry: Entry, solved_or_not: bool, naive: str) -> Mark:
+    mean, word = entry.score.estimate, f"reach {naive}" if naive else "solved"
     return Mark(
         score=estimate(entry.score),
-        solved=f"{entry.solved_count}/{entry.runs} solved" if entry.solved is not None else "",
+        solved=f"{entry.solved_count}/{entry.runs} {word}" if entry.solved is not None else "",
         solved_first=solved_or_not,
         failed=f"✕ {entry.failed}/{entry.runs}" if entry.failed else "",
         among_best=entry.among_best,
@@ -313,6 +320,14 @@ def _table_caption(results: Results, summary: Summary) -> str:
         "failed; the mean is then over the survivors, while comparisons and the overall score "
         "count a failure as the trivial predictor. n.a.: does not apply."
     )
+
+
+def _solve_title(thresholds: Collection[str]) -> str:
+    """Ask what the thresholds are about: a task's own, or its best naive predictor's score."""
+    if all(thresholds):
+        return "How many runs reach the best naive predictor?"
+    also = ", or reach the best naive predictor" if any(thresholds) else ""
+    return f"How many runs solved the task{also}?"
 
 
 def _solve_caption(results: Results) -> str:

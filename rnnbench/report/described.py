@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from rnnbench.findings.floors import threshold
 from rnnbench.findings.standings import perfect
 from rnnbench.findings.tuning import amount, tuned
 from rnnbench.findings.wording import GAP, counted, number, space
@@ -39,8 +40,15 @@ def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
         "trivial": number(float(entry["trivial"])) + (" (perfect)" if perfect(entry) else ""),
         "oracle": GAP if entry["oracle"] is None else number(float(entry["oracle"])),
         "notes": "; ".join(entry.get("notes", ())),
-        "solved": ("≥ " if entry["direction"] == "max" else "≤ ") + number(float(entry["solved"])),
+        "solved": _solved(entry),
     }
+
+
+def _solved(entry: Mapping[str, Any]) -> str:
+    """Write the threshold, and whose score it is where it is a naive predictor's."""
+    text = ("≥ " if entry["direction"] == "max" else "≤ ") + number(float(entry["solved"]))
+    naive = threshold(entry)
+    return f"{text} ({naive})" if naive else text
 
 
 def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

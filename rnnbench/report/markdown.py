@@ -10,15 +10,27 @@ from markupsafe import Markup
 from rnnbench.findings.wording import estimate
 from rnnbench.report.content import Content
 
-_SPECIAL = re.compile(r"([\\`*\[\]|#])")
+_CODE = re.compile(r"(`[^`]+`)")
+"""What Markdown shows as it is, but for a bar, which ends a table's cell."""
+
+_SPECIAL = re.compile(r"[\\`*|]|^#|\](?=[(\[:])|&(?=#?\w+;)|<")
+"""What could be read as Markdown or HTML outside it."""
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;"}
 
 
 def escape(text: object) -> str:
     """Keep a user's text from being read as Markdown or HTML; `Markup` passes as it is."""
     if isinstance(text, Markup):
         return str(text)
-    flat = " ".join(str(text).split())
-    return _SPECIAL.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;"))
+    pieces = _CODE.split(" ".join(str(text).split()))
+    pieces[::2] = [_SPECIAL.sub(_inert, piece) for piece in pieces[::2]]
+    pieces[1::2] = [piece.replace("|", "\\|") for piece in pieces[1::2]]
+    return "".join(pieces)
+
+
+def _inert(found: re.Match[str]) -> str:
+    return _ENTITIES.get(found[0], f"\\{found[0]}")
 
 
 def code(text: str) -> Markup:

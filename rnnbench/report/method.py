@@ -24,8 +24,8 @@ def method(results: Results, summary: Summary) -> tuple[str, ...]:
         _unit(results),
         "Normalised score: (score − trivial) / (oracle − trivial). Where no oracle exists, the "
         "best value of the metric stands in for it; a setting that has neither, or whose trivial "
-        "predictor is as good, is left out of the overall score and the order. Clipped below at 0: a "
-        "user can always fall back on the trivial predictor.",
+        "predictor is as good, is left out of the overall score and the order. Clipped below at 0: "
+        "a user can always fall back on the trivial predictor.",
         "A failed run, and one worse than the trivial predictor, counts as the trivial predictor "
         "in every comparison and in the overall score. Means per setting are over finished runs "
         "and marked where some failed. Pairs that do not apply are skipped and never counted.",
