@@ -1,0 +1,72 @@
+"""Pairs of a source and a target sequence: laid side by side, each target closed by <END>."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import rnnbench
+
+END = "<END>"
+"""How the symbol that closes a target is written; its number is the last."""
+
+
+class Pair(NamedTuple):
+    """The numbers of a source's symbols and of its target's, <END> not among them."""
+
+    source: Sequence[int]
+    target: Sequence[int]
+
+
+def batch(
+    pairs: Sequence[Pair],
+    end: int,
+    steps: int | None = None,
+    target_steps: int | None = None,
+    references: Sequence[Sequence[str]] | None = None,
+) -> rnnbench.Batch:
+    """Lay pairs side by side: inputs [steps, count], targets [target_steps, count].
+
+    A source is cut after `steps`, a target after `target_steps` − 1, so that `end` closes it still;
+    None: nothing is cut.
+
+    Raises:
+        DataError: that takes more memory than `rnnbench.pad` allows.
+    """
+    if steps is None:
+        steps = max(len(pair.source) for pair in pairs)
+    if target_steps is None:
+        target_steps = max(len(pair.target) for pair in pairs) + 1
+    inputs, lengths = rnnbench.pad([_numbers(pair.source) for pair in pairs], steps)
+    said, said_lengths = rnnbench.pad([_numbers(pair.target) for pair in pairs], target_steps - 1)
+    return rnnbench.Batch(
+        inputs,
+        close(said, said_lengths, end),
+        lengths,
+        references=None if references is None else tuple(tuple(texts) for texts in references),
+    )
+
+
+def close(sequences: Tensor, lengths: Tensor, end: int) -> Tensor:
+    """Put `end` after each sequence [steps, count] of these lengths [count]: [steps + 1, count]."""
+    longer = torch.cat([sequences, sequences.new_full((1, sequences.shape[1]), end)])
+    steps = torch.arange(len(longer), device=longer.device).unsqueeze(1)
+    return torch.where(steps < lengths, longer, end)
+
+
+def longer_than(sequences: Iterable[Sequence[int]], steps: int) -> int:
+    """Count the sequences that have more than these steps."""
+    return sum(len(sequence) > steps for sequence in sequences)
+
+
+def shared(train: Iterable[Pair], held_out: Iterable[Pair]) -> int:
+    """Count the held-out pairs whose source is a source in training as well."""
+    known = {tuple(pair.source) for pair in train}
+    return sum(tuple(pair.source) in known for pair in held_out)
+
+
+def _numbers(sequence: Sequence[int]) -> Tensor:
+    return torch.tensor(sequence, dtype=torch.int64)
