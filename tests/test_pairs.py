@@ -44,3 +44,9 @@ def test_references_go_with_their_rows():
 def test_shared_counts_the_held_out_sources_that_training_has():
     held_out = [Pair([5], [0]), Pair([5], [1]), Pair([6], [6, 7, 8])]
     assert pairs.shared(PAIRS, held_out) == 2
+
+
+def test_what_was_said_is_cut_or_closed_to_the_steps_asked_for():
+    said = torch.tensor([[1], [2], [3]])
+    assert pairs.fit(said, 2, END).T.tolist() == [[1, 2]]
+    assert pairs.fit(said, 5, END).T.tolist() == [[1, 2, 3, END, END]]

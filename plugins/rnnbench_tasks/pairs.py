@@ -57,6 +57,12 @@ def close(sequences: Tensor, lengths: Tensor, end: int) -> Tensor:
     return torch.where(steps < lengths, longer, end)
 
 
+def fit(said: Tensor, steps: int, end: int) -> Tensor:
+    """Cut sequences [any steps, count] after `steps`, or let `end` follow up to there."""
+    missing = max(steps - len(said), 0)
+    return torch.cat([said[:steps], said.new_full((missing, said.shape[1]), end)])
+
+
 def longer_than(sequences: Iterable[Sequence[int]], steps: int) -> int:
     """Count the sequences that have more than these steps."""
     return sum(len(sequence) > steps for sequence in sequences)
