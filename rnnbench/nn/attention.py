@@ -23,6 +23,12 @@ class Attention(nn.Module):
     the step, in all three, so that a decoder which is told the right symbols needs no loop.
     """
 
+    C: Tensor
+    b: Tensor
+    U: Tensor
+    W: Tensor
+    v: Tensor
+
     def __init__(
         self, kind: AttentionKind, queries: int, keys: int, *, generator: Generator
     ) -> None:
@@ -33,7 +39,7 @@ class Attention(nn.Module):
 
     def project(self, keys: Tensor) -> Tensor:
         """Compute what is the same for all queries: [source time, batch, …]."""
-        return keys @ self.get_parameter("U").T if self.kind == "additive" else keys
+        return keys @ self.U.T if self.kind == "additive" else keys
 
     def forward(
         self, queries: Tensor, keys: Tensor, projected: Tensor, lengths: Tensor | None
@@ -53,16 +59,16 @@ class Attention(nn.Module):
         weights = scores.softmax(-1)
         context = (weights.transpose(0, 1) @ keys.transpose(0, 1)).transpose(0, 1)
         both = torch.cat([context, queries], -1)
-        return torch.tanh(both @ self.get_parameter("C").T + self.get_parameter("b")), weights
+        return torch.tanh(both @ self.C.T + self.b), weights
 
     def _scores(self, queries: Tensor, projected: Tensor) -> Tensor:
         if self.kind == "additive":
-            query = queries @ self.get_parameter("W").T
+            query = queries @ self.W.T
             # [target time, source time, batch, width]
             summed = torch.tanh(query.unsqueeze(1) + projected.unsqueeze(0))
-            return (summed @ self.get_parameter("v")).transpose(1, 2)
+            return (summed @ self.v).transpose(1, 2)
         if self.kind == "general":
-            queries = queries @ self.get_parameter("W")
+            queries = queries @ self.W
         return (queries.transpose(0, 1) @ projected.permute(1, 2, 0)).transpose(0, 1)
 
 
