@@ -10,6 +10,7 @@ from rnnbench.plots.canvas import Drawing, Figure, Omitted, save
 from rnnbench.plots.learning_curves import learning_curves
 from rnnbench.plots.score_by_length import score_by_length
 from rnnbench.plots.score_by_parameters import score_by_parameters
+from rnnbench.plots.score_by_target_length import score_by_target_length
 from rnnbench.results import Results
 
 __all__ = ["Drawing", "Figure", "Omitted", "draw_all"]
@@ -24,6 +25,7 @@ def draw_all(results: Results, folder: Path) -> tuple[Figure | Omitted, ...]:
     gathered = standings(results)
     drawings = (
         score_by_length(results, gathered),
+        score_by_target_length(results),
         learning_curves(results),
         best_so_far(results),
         score_by_parameters(results, gathered),

@@ -19,11 +19,15 @@ from rnnbench.findings.wording import GAP, counted, estimate, p_value, percent, 
 from rnnbench.plots import Figure, Omitted
 from rnnbench.report.configurations import MOST_FROZEN, configurations
 from rnnbench.report.described import card, moment, provenance, search, setting
+from rnnbench.report.looked import Looked, looked
 from rnnbench.report.method import method
 from rnnbench.results import Results
 
 MOST_FAILURES = 200
 """More failures than this are left to the tables beside the report."""
+
+SHORT = 160
+"""Texts of at most so many characters stand side by side in a table."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,17 @@ class Written:
     setting: str
     texts: Mapping[str, Sequence[tuple[str, str]]]
 
+    @property
+    def short(self) -> bool:
+        """Whether the texts are answers of a few words, which fit into a table."""
+        every = [text for each in self.texts.values() for _, text in each]
+        return len(self.texts) > 2 and all(len(t) <= SHORT and "\n" not in t for t in every)
+
+    @property
+    def updates(self) -> Sequence[str]:
+        """After how many updates each title has a text."""
+        return [update for update, _ in next(iter(self.texts.values()))]
+
 
 @dataclass(frozen=True)
 class Content:
@@ -86,6 +101,7 @@ class Content:
     floors: Sequence[tuple[str, Mapping[str, str]]]
     beaten: Sequence[str]
     written: Sequence[Written]
+    looked: Sequence[Looked]
     settings: Sequence[Mapping[str, str]]
     sizes: Mapping[tuple[str, str], str]
     search: Sequence[tuple[str, str]]
@@ -102,6 +118,15 @@ class Content:
     def manifest(self) -> dict[str, Any]:
         """The manifest of the results."""
         return self.results.manifest
+
+    @property
+    def spoken(self) -> bool:
+        """Whether anything was scored by the length of its answers."""
+        return not self.results.lengths.empty
+
+    def drawn(self, figure: str) -> bool:
+        """Whether a figure says something."""
+        return isinstance(self.figures[figure], Figure)
 
     @property
     def tuned(self) -> bool:
@@ -143,6 +168,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         floors=floors(manifest),
         beaten=beaten(manifest, entries),
         written=_written(results),
+        looked=looked(results),
         settings=[setting(name, entry) for name, entry in manifest["settings"].items()],
         sizes={
             (architecture, setting): f"{size['parameters']:,} "
