@@ -463,6 +463,11 @@ class Task(ABC):
         """What a reader must know of the data: how many sequences were cut, or words unknown."""
         return ()
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """What held-out parts share with training: a report doubts every score because of it."""
+        return ()
+
     def samples(
         self,
         predict: Callable[[Tensor], Tensor],  # noqa: ARG002  the default has no use for it
@@ -470,7 +475,8 @@ class Task(ABC):
     ) -> Mapping[str, str]:
         """Let a network make something of its own, in words: a title to a text; {} for nothing.
 
-        It is asked now and then during training, and what it says is kept with the update.
+        It is asked now and then during training, and what it says is kept with the update. What
+        was given to the network stands first, in brackets.
 
         predict  inputs [time, batch] or [time, batch, width] -> predictions, as in training
         """

@@ -113,7 +113,7 @@ def _with_data(
     def read() -> tuple[Setting, Task]:
         setting = Setting(entry.task, component.version, options, contents(cls, options, files))
         task = asked(component, lambda: made(cls, options, files))
-        asked(component, lambda: (task.inputs, task.targets, task.anchors, task.notes))
+        asked(component, lambda: (task.inputs, task.targets, task.anchors, task.notes, task.leaks))
         return setting, task
 
     return located(suite, at, read)

@@ -160,7 +160,8 @@ def test_hello_is_the_lectures_one_sequence():
         assert {text_of(HELLO, column) for column in batch.inputs.T} == {"hell"}
         assert {text_of(HELLO, column) for column in batch.targets.T} == {"ello"}
     assert HELLO.sequence_length == 4
-    assert "memorising" in HELLO.notes[0]
+    assert "memorising" in HELLO.leaks[0]
+    assert HELLO.notes == ()
     assert HELLO.anchors.oracle == 0.0
     right = Accuracy().measure(HELLO.oracle(batch), batch.targets, None)
     assert right == 1.0

@@ -327,13 +327,17 @@ def test_what_a_report_needs_is_there_in_plain_values(planned, registry):
     task = registry.task("copy_memory").cls(length=5)
     anchors = asdict(task.anchors)
     assert {name: card[name] for name in anchors} == anchors
-    assert (card["notes"], card["files"]) == ([], {})
+    assert (card["notes"], card["leaks"], card["files"]) == ([], [], {})
+    assert card["test"] == {"count": 2048 * task.sequence_length, "of": "target", "worth": None}
+    one = made.settings["adding_uniform(length=10)"]["test"]
+    assert one == {"count": 2048, "of": "sequence", "worth": None}
     assert (card["metric"], card["direction"], card["causal"]) == ("cross_entropy", "min", True)
     assert card["path"] == {
         "forward": task.shortest_path(False),
         "bidirectional": task.shortest_path(True),
     }
     assert made.architectures["bilstm"]["layers"] == 2
+    assert made.architectures["lstm"]["bounds"]["forget_bias"] == (None, None)
     assert made.architectures["lstm"]["options"] == {"forget_bias": 1.0, "init": "uniform"}
 
 

@@ -392,3 +392,18 @@ def test_path_lengths_are_rounded(tmp_path):
     results.manifest["settings"][COPY]["path"] = {"forward": 23 / 3, "bidirectional": 4.0}
     write_report(results, tmp_path)
     assert "| 7.7 / 4 |" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_what_stands_for_something_else_in_a_text_is_explained_where_it_appears(tmp_path):
+    def caption(name, *texts):
+        written = [("gru", COPY, 100 + n, "t", text) for n, text in enumerate(texts)]
+        page, markdown = report(tmp_path / name, seeds=1, samples=written)
+        assert ("<unk> stands" in page.text) == ("&lt;unk> stands" in markdown)
+        assert ("in brackets, was" in page.text) == ("in brackets, was" in markdown)
+        return page.text
+
+    both = caption("both", "[he]llo", "[<unk>] there")
+    assert "What stands first, in brackets, was given. <unk> stands for every symbol" in both
+    plain = caption("plain", "hello")
+    assert "in brackets, was" not in plain
+    assert "<unk>" not in plain

@@ -243,6 +243,20 @@ def test_where_the_trivial_predictor_is_perfect_there_is_nothing_to_order():
     assert all(math.isnan(row.overall.estimate) for row in found.rows)
 
 
+def test_a_small_test_part_and_what_training_knows_of_it_are_doubted():
+    results = synthetic.results()
+    entry = results.manifest["settings"][COPY]
+    entry |= {"test": {"count": 30, "of": "sequence", "worth": 1 / 30}, "leaks": ["9 are known"]}
+    found = texts(summarise(results, compare(results)), False)
+    assert f"{COPY}: the test part has 30 sequences: one is worth 0.033 of accuracy" in found
+    assert f"{COPY}: 9 are known" in found
+    entry |= {"test": {"count": 30, "of": "target", "worth": None}, "leaks": []}
+    found = texts(summarise(results, compare(results)), False)
+    assert f"{COPY}: the test part has 30 targets" in found
+    entry["test"]["count"] = 100
+    assert not any(COPY in text for text in texts(summarise(results, compare(results)), False))
+
+
 # Cells of the table.
 
 

@@ -199,7 +199,7 @@ def test_with_a_test_file_validation_is_dealt_from_the_data(write):
     task = Tagging(data=data, test=test)
     assert [len(task.held_out(split, seeded(0))) for split in ("valid", "test")] == [10, 4]
     assert any("80 training and 10 validation" in note for note in task.notes)
-    assert any("of 4 test sentences are also in the training part" in note for note in task.notes)
+    assert any("of 4 test sentences are also in the training part" in leak for leak in task.leaks)
 
 
 def test_with_files_for_all_parts_nothing_is_dealt(write):
@@ -208,7 +208,7 @@ def test_with_files_for_all_parts_nothing_is_dealt(write):
     assert [len(task.held_out(split, seeded(0))) for split in ("valid", "test")] == [9, 9]
     assert len(sequences(task.batch(9, seeded(0)))) <= 9
     for part in ("validation", "test"):
-        assert f"9 of 9 {part} sentences are also in the training part" in task.notes
+        assert f"9 of 9 {part} sentences are also in the training part" in task.leaks
     assert not any("dealt" in note for note in task.notes)
 
 

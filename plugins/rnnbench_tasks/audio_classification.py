@@ -119,6 +119,11 @@ class AudioClassification(rnnbench.Task):
             )
         return tuple(notes)
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """How many held-out sounds training has too."""
+        return self._sounds.leaks("sounds")
+
     def shortest_path(self, bidirectional: bool) -> float:
         """Return how far the first frame is from its read-out; with two directions, the middle."""
         return self._sounds.path(bidirectional)

@@ -104,7 +104,12 @@ class CharLM(rnnbench.Task):
     @property
     def notes(self) -> tuple[str, ...]:
         """How the text was cut, and how much of it is unknown."""
-        return self._corpus.notes
+        return () if self._hello else self._corpus.notes
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """That hello is all there is."""
+        return self._corpus.notes if self._hello else ()
 
     def shortest_path(self, bidirectional: bool) -> float:  # noqa: ARG002  one answer for both
         """Return how far the first symbol is from a read-out, on average over read-outs.

@@ -153,7 +153,7 @@ class Labelled:
         return one_hot(frequent, self.targets.count).float()
 
     def notes(self, noun: str) -> tuple[str, ...]:
-        """Say how large the parts are, what was cut or cannot be named, and what parts share."""
+        """Say how large the parts are, and what was cut or cannot be named."""
         counts = Counter({part: len(self.parts[part]) for part in PARTS})
         notes = [
             f"{counts['train']} {noun} for training, {counts['valid']} for validation, "
@@ -169,8 +169,12 @@ class Labelled:
                 f"{self.unseen} held-out {noun} have a label that training has not; "
                 "they count as wrong"
             )
+        return tuple(notes)
+
+    def leaks(self, noun: str) -> tuple[str, ...]:
+        """Say how many held-out sequences training has too."""
         contents = {part: _contents(batch) for part, batch in self.parts.items()}
-        return (*notes, *overlaps(contents, noun))
+        return tuple(overlaps(contents, noun))
 
 
 def _moments(sequences: Iterable[NDArray[np.floating]]) -> tuple[NDArray, NDArray]:

@@ -160,6 +160,18 @@ class Scan(rnnbench.Task):
         """How the commands were split, and what training does not know of the others."""
         return tuple(self._noted())
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """How many test commands are in the training file."""
+        numbered = self._numbered
+        shared = pairs.shared(numbered["train"] + numbered["valid"], numbered["test"])
+        total = len(numbered["test"])
+        return (
+            (f"{shared:,} of {total:,} test commands are also in the training file",)
+            if shared
+            else ()
+        )
+
     def _noted(self) -> Iterator[str]:
         train, valid, test = (self._written[part] for part in ("train", "valid", "test"))
         split = "from a file of its own" if self.test else f"by the split `{self.split}`"
@@ -176,11 +188,6 @@ class Scan(rnnbench.Task):
                 if share:
                     name = "words" if side == "source" else "actions"
                     yield f"{share:.2%} of the {TITLES[part]} {name} are unknown to training"
-        shared = pairs.shared(
-            self._numbered["train"] + self._numbered["valid"], self._numbered["test"]
-        )
-        if shared:
-            yield f"{shared:,} test commands are in the training file too"
 
     def _nearest(self) -> float:
         """Measure how often the training command with most nearly the same words is answered."""

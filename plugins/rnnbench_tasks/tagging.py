@@ -139,6 +139,11 @@ class Tagging(rnnbench.Task):
             )
         return tuple(found)
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """How many test sentences training has too."""
+        return self._treebank.leaks
+
     def batch(self, size: int, generator: Generator) -> rnnbench.Batch:
         """Draw `size` training sentences: inputs, targets and mask [sequence_length, size].
 

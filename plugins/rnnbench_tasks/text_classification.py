@@ -193,6 +193,15 @@ class TextClassification(rnnbench.Task):
         """How the texts were split and cut, and what training does not know of the others."""
         return tuple(self._noted())
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """How many held-out texts training has too, as they are read."""
+        read = {
+            part: [text.symbols[-self._steps :] for text in texts]
+            for part, texts in self._texts.items()
+        }
+        return tuple(overlaps(read, "texts"))
+
     def _noted(self) -> Iterator[str]:
         counts = [f"{len(texts):,} {TITLES[part]} texts" for part, texts in self._texts.items()]
         yield ", ".join(counts) + self._origin()
@@ -211,11 +220,6 @@ class TextClassification(rnnbench.Task):
         yield from self._padded()
         for part in PARTS[1:]:
             yield from self._strange(part)
-        read = {
-            part: [text.symbols[-self._steps :] for text in texts]
-            for part, texts in self._texts.items()
-        }
-        yield from overlaps(read, "texts")
 
     def _origin(self) -> str:
         """Say which parts were dealt from `data`."""

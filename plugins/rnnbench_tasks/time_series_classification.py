@@ -110,6 +110,11 @@ class TimeSeriesClassification(rnnbench.Task):
             )
         return tuple(notes)
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """How many held-out cases training has too."""
+        return self._recorded[0].leaks("cases") if self.data else ()
+
     def shortest_path(self, bidirectional: bool) -> float:
         """Return how far the farther wave is from its read-out; in a file, the first step.
 

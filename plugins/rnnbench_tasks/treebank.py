@@ -17,10 +17,11 @@ GENERATED = 3000
 
 @dataclass(frozen=True)
 class Treebank:
-    """Sentences by part, and what a reader must know of them."""
+    """Sentences by part, what a reader must know of them, what training shares with the test."""
 
     parts: Mapping[Part, list[Sentence]]
     notes: tuple[str, ...]
+    leaks: tuple[str, ...] = ()
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
@@ -79,7 +80,7 @@ def from_files(
             "two tags are needed: choose another `column`"
         )
     words = {part: [sentence.words for sentence in parts[part]] for part in parts}
-    return Treebank(parts, (*notes, *overlaps(words, "sentences")))
+    return Treebank(parts, tuple(notes), tuple(overlaps(words, "sentences")))
 
 
 def _dealt(sentences: list[Sentence], shares: Mapping[Part, float]) -> dict[Part, list[Sentence]]:

@@ -9,11 +9,14 @@ from rnnbench.findings.frozen import edges
 from rnnbench.findings.ranking import Ranking
 from rnnbench.findings.standings import Standings, counted_units
 from rnnbench.findings.tuning import amount, trials
-from rnnbench.findings.wording import counted, listed, percent
+from rnnbench.findings.wording import counted, listed, number, percent
 from rnnbench.results import Results
 
 TOLERATED_MISMATCH = 0.05
 """Sizes further than this from the matched one are called unequal."""
+
+FEW_TESTED = 100
+"""A score of fewer held-out sequences (or targets, where each step has one) is coarse."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
         _parameters(results),
         _tuning(results),
         *_edges(results),
+        *_data(results),
         Check(True, "same data in the same order per seed", "method"),
         _code(results),
         *_versions(results),
@@ -103,6 +107,19 @@ def _edges(results: Results) -> Iterator[Check]:
         yield Check(
             False, f"optimum at an edge of the space in {at} of {studies} searches", "tuning"
         )
+
+
+def _data(results: Results) -> Iterator[Check]:
+    """Doubt settings whose test part is small, or known in training."""
+    for name, setting in results.manifest["settings"].items():
+        for leak in setting.get("leaks", ()):
+            yield Check(False, f"{name}: {leak}", "settings")
+        test = setting.get("test")
+        if test and test["count"] < FEW_TESTED:
+            part = f"{name}: the test part has {counted(test['count'], test['of'])}"
+            metric = setting["metric"].replace("_", " ")
+            worth = f": one is worth {number(test['worth'])} of {metric}" if test["worth"] else ""
+            yield Check(False, part + worth, "settings")
 
 
 def _code(results: Results) -> Check:

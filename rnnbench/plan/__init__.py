@@ -47,7 +47,7 @@ class Plan:
         return tuple(
             f"{name}: {note}"
             for name, setting in self.settings.items()
-            for note in setting["notes"]
+            for note in (*setting["notes"], *setting["leaks"])
         )
 
     @property

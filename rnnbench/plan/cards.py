@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from torch import Generator
+
 from rnnbench.contracts import Metric, TextMetric
+from rnnbench.nn.loss import valid_mask
 from rnnbench.resolving import ResolvedTask, ResolvedUnit
 
 
@@ -39,6 +42,8 @@ def task_card(task: ResolvedTask) -> dict[str, Any]:
         "stated": dict(task.entry.options),
         "files": dict(task.setting.files),
         "notes": list(one.notes),
+        "leaks": list(one.leaks),
+        "test": _test_part(task),
         "metric": task.metrics[0].name,
         "direction": task.metrics[0].cls.direction,
         "metrics": [metric.name for metric in task.metrics],
@@ -50,6 +55,23 @@ def task_card(task: ResolvedTask) -> dict[str, Any]:
         "summary": task.component.summary,
         "reference": one.reference,
         "path": {"forward": one.shortest_path(False), "bidirectional": one.shortest_path(True)},
+    }
+
+
+def _test_part(task: ResolvedTask) -> dict[str, Any]:
+    """Count what a test score is the mean of, and what one of them is worth, if that is known."""
+    one, metric = task.task, task.metrics[0].cls
+    batch = one.held_out("test", Generator().manual_seed(0))
+    mask, count, noun = valid_mask(batch, one), len(batch), "sequence"
+    if one.pattern == "many-to-many":
+        every = batch.targets.shape[:2].numel()
+        count, noun = (every if mask is None else int(mask.sum())), "target"
+    low, high = metric.low, metric.high
+    mean = None not in (low, high) and issubclass(metric, Metric)
+    return {
+        "count": count,
+        "of": noun,
+        "worth": (high - low) / count if mean and count else None,
     }
 
 

@@ -22,6 +22,7 @@ from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.looked import Looked, looked
 from rnnbench.report.method import method
 from rnnbench.results import Results
+from rnnbench.text import UNKNOWN
 
 MOST_FAILURES = 200
 """More failures than this are left to the tables beside the report."""
@@ -102,6 +103,7 @@ class Content:
     beaten: Sequence[str]
     written: Sequence[Written]
     looked: Sequence[Looked]
+    written_caption: str
     settings: Sequence[Mapping[str, str]]
     sizes: Mapping[tuple[str, str], str]
     search: Sequence[tuple[str, str]]
@@ -169,6 +171,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         beaten=beaten(manifest, entries),
         written=_written(results),
         looked=looked(results),
+        written_caption=_written_caption(results),
         settings=[setting(name, entry) for name, entry in manifest["settings"].items()],
         sizes={
             (architecture, setting): f"{size['parameters']:,} "
@@ -217,6 +220,19 @@ def _written(results: Results) -> list[Written]:
             ]
         found.append(Written(str(architecture), str(setting_name), texts))
     return found
+
+
+def _written_caption(results: Results) -> str:
+    texts = results.samples["text"]
+    brackets = (
+        "What stands first, in brackets, was given. " if any(texts.str.startswith("[")) else ""
+    )
+    known = any(texts.str.contains(UNKNOWN, regex=False))
+    unknown = f"{UNKNOWN} stands for every symbol that the vocabulary lacks. " if known else ""
+    return (
+        f"{brackets}{unknown}Drawn from the run with the first seed while it trained: the first, "
+        "the one nearest to halfway, and the last. All of them: samples.csv."
+    )
 
 
 def signed_percent(share: float) -> str:

@@ -39,7 +39,7 @@ def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
         "chance": number(float(entry["chance"])),
         "trivial": number(float(entry["trivial"])) + (" (perfect)" if perfect(entry) else ""),
         "oracle": GAP if entry["oracle"] is None else number(float(entry["oracle"])),
-        "notes": "; ".join(entry.get("notes", ())),
+        "notes": "; ".join((*entry.get("notes", ()), *entry.get("leaks", ()))),
         "solved": _solved(entry),
     }
 
