@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,8 +58,20 @@ def best_run(
         InputError: one is not named where there are several, the study has not frozen a choice,
             or no such run succeeded.
     """
-    architecture = _named("architecture", architecture, [one.architecture for one in studies])
-    setting = _named("setting", setting, [one.setting for one in studies])
+    architectures = tuple(dict.fromkeys(study.architecture for study in studies))
+    settings = tuple(dict.fromkeys(study.setting for study in studies))
+    asked = {"architecture": (architecture, architectures), "setting": (setting, settings)}
+    missing = [
+        f"--{kind}, one of {', '.join(f'`{one}`' for one in known)}"
+        for kind, (name, known) in asked.items()
+        if name is None and len(known) > 1
+    ]
+    if missing:
+        raise InputError(f"say which: {'; and '.join(missing)}")
+    for kind, (name, known) in asked.items():
+        if name not in (None, *known):
+            raise UnknownNameError(kind, str(name), known)
+    architecture, setting = architecture or architectures[0], setting or settings[0]
     wanted = (architecture, setting, replicate)
     found = [s for s in studies if (s.architecture, s.setting, s.replicate) == wanted]
     if not found:
@@ -79,15 +91,3 @@ def best_run(
         raise InputError(f"{architecture} on {setting}: {which} has succeeded")
     sign = 1 if found[0].direction == "max" else -1
     return max(runs, key=lambda run: sign * (run.finished.valid_score or 0.0))
-
-
-def _named(kind: str, name: str | None, names: Iterable[str]) -> str:
-    known = tuple(dict.fromkeys(names))
-    if name is None and len(known) == 1:
-        return known[0]
-    if name is None:
-        choices = ", ".join(f"`{one}`" for one in known)
-        raise InputError(f"name the {kind} with --{kind}; there are {choices}")
-    if name not in known:
-        raise UnknownNameError(kind, name, known)
-    return name

@@ -92,8 +92,8 @@ def test_what_is_alone_need_not_be_named_and_of_several_all_are_listed():
     others = [ONE, replace(ONE, setting="b(x=1, y=2)"), replace(ONE, architecture="gru")]
     with pytest.raises(InputError) as caught:
         best_run(others, kept(), "lstm")
-    assert str(caught.value) == (
-        "name the setting with --setting; there are `adding_uniform(length=10)`, `b(x=1, y=2)`"
-    )
-    with pytest.raises(InputError, match="--architecture; there are `lstm`, `gru`"):
-        best_run(others, kept(), setting=SETTING)
+    settings = "--setting, one of `adding_uniform(length=10)`, `b(x=1, y=2)`"
+    assert str(caught.value) == f"say which: {settings}"
+    with pytest.raises(InputError) as caught:
+        best_run(others, kept())
+    assert str(caught.value) == f"say which: --architecture, one of `lstm`, `gru`; and {settings}"

@@ -222,6 +222,9 @@ def test_validate_says_what_is_skipped(rnnbench, package):
         "skipped: plain on copy_memory(length=2), copy_memory(length=3): "
         "plain is bidirectional and copy_memory is causal" in out
     )
+    _, out, _ = rnnbench("plan", "suite.yaml", "--no-probe")
+    rows = [line.split() for line in out.splitlines() if line.startswith("  plain")]
+    assert rows == [["plain", *"–––––", "skipped", "–"]] * 2
 
 
 def test_validate_says_the_reasons_too(rnnbench):

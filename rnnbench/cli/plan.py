@@ -79,17 +79,18 @@ def command(
         if left and took is None:
             unknown += left
         seconds += left * (took or 0.0)
-        net = study.template.architecture
         place = study.setting + (f" #{study.replicate}" if wanted.search.replicates > 1 else "")
+        sizes = (str(study.template.architecture.hidden), f"{study.parameters:,}")
         rows.setdefault(place, []).append(
-            (
+            (study.architecture, *[GAP] * 5, "skipped", GAP)
+            if study.skipped
+            else (
                 study.architecture,
-                str(net.hidden),
-                f"{study.parameters:,}",
+                *sizes,
                 f"{study.mismatch:+.1%}",
                 study.template.backend,
                 f"{study.template.recipe.updates:,}",
-                "skipped" if study.skipped else f"{count.done}/{count.expected}",
+                f"{count.done}/{count.expected}",
                 f"{took:.1f}" if took else GAP,
             )
         )
