@@ -7,29 +7,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from rnnbench.findings.comparisons import OVERALL, Comparison
 from rnnbench.findings.floors import beaten, floors, threshold
 from rnnbench.findings.frozen import Edge, edges
-from rnnbench.findings.standings import asked, counted_units, replicated, searched, unscaled
+from rnnbench.findings.standings import counted_units, replicated, unscaled
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.tuning import amount, tuned
 from rnnbench.findings.wording import GAP, counted, estimate, p_value, percent, signed, span
 from rnnbench.plots import Figure, Omitted
 from rnnbench.report.configurations import MOST_FROZEN, configurations
 from rnnbench.report.described import card, moment, provenance, search, setting
+from rnnbench.report.failures import MOST_FAILURES, Failure, failures
 from rnnbench.report.looked import Looked, looked
 from rnnbench.report.method import method
+from rnnbench.report.written import Written, written, written_caption
 from rnnbench.results import Results
-from rnnbench.text import UNKNOWN
-
-MOST_FAILURES = 200
-"""More failures than this are left to the tables beside the report."""
-
-SHORT = 160
-"""Texts of at most so many characters stand side by side in a table."""
-
 
 @dataclass(frozen=True)
 class Mark:
@@ -48,38 +40,6 @@ class Mark:
     among_best: bool
     skipped: str
     order: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One failed trial or run, as a reader would look for it."""
-
-    what: str
-    architecture: str
-    setting: str
-    status: str
-    update: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Written:
-    """What one architecture wrote on one setting: (update, text) from early to late, by title."""
-
-    architecture: str
-    setting: str
-    texts: Mapping[str, Sequence[tuple[str, str]]]
-
-    @property
-    def short(self) -> bool:
-        """Whether the texts are answers of a few words, which fit into a table."""
-        every = [text for each in self.texts.values() for _, text in each]
-        return len(self.texts) > 2 and all(len(t) <= SHORT and "\n" not in t for t in every)
-
-    @property
-    def updates(self) -> Sequence[str]:
-        """After how many updates each title has a text."""
-        return [update for update, _ in next(iter(self.texts.values()))]
 
 
 @dataclass(frozen=True)
@@ -139,7 +99,7 @@ class Content:
 def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitted]) -> Content:
     """Put every number of a report into words, once."""
     manifest = results.manifest
-    failures, chosen = _failures(results), configurations(results)
+    failed, chosen = failures(results), configurations(results)
     entries = [entry for row in summary.rows for entry in row.entries]
     described = manifest["settings"]
     oracles = {name for name, entry in described.items() if entry["oracle"] is not None}
@@ -162,16 +122,16 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
             if entry.solved is not None
         },
         pairs=[_pair(row) for row in summary.comparisons],
-        failures=failures[:MOST_FAILURES],
-        failures_left_out=max(0, len(failures) - MOST_FAILURES),
+        failures=failed[:MOST_FAILURES],
+        failures_left_out=max(0, len(failed) - MOST_FAILURES),
         frozen=chosen[:MOST_FROZEN],
         frozen_left_out=max(0, len(chosen) - MOST_FROZEN),
         edges=edges(results),
         floors=floors(manifest),
         beaten=beaten(manifest, entries),
-        written=_written(results),
+        written=written(results),
         looked=looked(results),
-        written_caption=_written_caption(results),
+        written_caption=written_caption(results),
         settings=[setting(name, entry) for name, entry in manifest["settings"].items()],
         sizes={
             (architecture, setting): f"{size['parameters']:,} "
@@ -200,39 +160,6 @@ def _searched(manifest: Mapping[str, Any], architecture: str) -> set[str]:
     """Name what the search chose for an architecture."""
     search = manifest["search"]
     return {*search["space"], *search["own"].get(architecture, {})}
-
-
-def _written(results: Results) -> list[Written]:
-    """Choose the first, a middle and the last text of each architecture that wrote any."""
-    found = []
-    places = results.samples.groupby(["setting", "architecture"], sort=False)
-    for (setting_name, architecture), rows in places:
-        first = rows[rows["replicate"] == rows["replicate"].min()]
-        texts = {}
-        for title, each in first.groupby("title", sort=False):
-            ordered = each.sort_values("update")
-            last = ordered["update"].iloc[-1]
-            middle = (ordered["update"] - last / 2).abs().argmin()
-            chosen = ordered.iloc[sorted({0, int(middle), len(ordered) - 1})]
-            texts[str(title)] = [
-                (f"{int(update):,}", str(text))
-                for update, text in zip(chosen["update"], chosen["text"], strict=True)
-            ]
-        found.append(Written(str(architecture), str(setting_name), texts))
-    return found
-
-
-def _written_caption(results: Results) -> str:
-    texts = results.samples["text"]
-    brackets = (
-        "What stands first, in brackets, was given. " if any(texts.str.startswith("[")) else ""
-    )
-    known = any(texts.str.contains(UNKNOWN, regex=False))
-    unknown = f"{UNKNOWN} stands for every symbol that the vocabulary lacks. " if known else ""
-    return (
-        f"{brackets}{unknown}Drawn from the run with the first seed while it trained: the first, "
-        "the one nearest to halfway, and the last. All of them: samples.csv."
-    )
 
 
 def signed_percent(share: float) -> str:
@@ -308,31 +235,6 @@ def _pair(row: Comparison) -> dict[str, str]:
         "overall": "yes" if row.setting == OVERALL else "",
         "note": "; ".join([*failed, *([row.note] if row.note else [])]),
     }
-
-
-def _failures(results: Results) -> list[Failure]:
-    found = []
-    tried = searched(results)
-    for table, kind in ((results.runs, "run"), (results.trials, "trial")):
-        for record in table.to_dict("records"):
-            row = {str(name): value for name, value in record.items()}
-            if row["status"] == "ok" or not asked(row, tried):
-                continue
-            where = f"trial {row['trial']} ({row['phase']})" if kind == "trial" else "evaluation"
-            seed = f", seed {row['seed_index']}" if kind == "run" else ""
-            replicate = f", search {row['replicate']}" if row["replicate"] else ""
-            update = row["failed_update"]
-            found.append(
-                Failure(
-                    what=where + seed + replicate,
-                    architecture=str(row["architecture"]),
-                    setting=str(row["setting"]),
-                    status=str(row["status"]).replace("_", " "),
-                    update=GAP if pd.isna(update) else f"{int(update):,}",
-                    reason=GAP if pd.isna(row["reason"]) else str(row["reason"]) or GAP,
-                )
-            )
-    return found
 
 
 def _forest_caption(results: Results, summary: Summary) -> str:

@@ -1,0 +1,67 @@
+"""What networks wrote while they trained: a few texts of each, and what stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rnnbench.results import Results
+from rnnbench.text import UNKNOWN
+
+
+SHORT = 160
+"""Texts of at most so many characters stand side by side in a table."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one architecture wrote on one setting: (update, text) from early to late, by title."""
+
+    architecture: str
+    setting: str
+    texts: Mapping[str, Sequence[tuple[str, str]]]
+
+    @property
+    def short(self) -> bool:
+        """Whether the texts are answers of a few words, which fit into a table."""
+        every = [text for each in self.texts.values() for _, text in each]
+        return len(self.texts) > 2 and all(len(t) <= SHORT and "\n" not in t for t in every)
+
+    @property
+    def updates(self) -> Sequence[str]:
+        """After how many updates each title has a text."""
+        return [update for update, _ in next(iter(self.texts.values()))]
+
+
+def written(results: Results) -> list[Written]:
+    """Choose the first, a middle and the last text of each architecture that wrote any."""
+    found = []
+    places = results.samples.groupby(["setting", "architecture"], sort=False)
+    for (setting_name, architecture), rows in places:
+        first = rows[rows["replicate"] == rows["replicate"].min()]
+        texts = {}
+        for title, each in first.groupby("title", sort=False):
+            ordered = each.sort_values("update")
+            last = ordered["update"].iloc[-1]
+            middle = (ordered["update"] - last / 2).abs().argmin()
+            chosen = ordered.iloc[sorted({0, int(middle), len(ordered) - 1})]
+            texts[str(title)] = [
+                (f"{int(update):,}", str(text))
+                for update, text in zip(chosen["update"], chosen["text"], strict=True)
+            ]
+        found.append(Written(str(architecture), str(setting_name), texts))
+    return found
+
+
+def written_caption(results: Results) -> str:
+    """Say where the texts come from, and what stands for something else in them."""
+    texts = results.samples["text"]
+    brackets = (
+        "What stands first, in brackets, was given. " if any(texts.str.startswith("[")) else ""
+    )
+    known = any(texts.str.contains(UNKNOWN, regex=False))
+    unknown = f"{UNKNOWN} stands for every symbol that the vocabulary lacks. " if known else ""
+    return (
+        f"{brackets}{unknown}Drawn from the run with the first seed while it trained: the first, "
+        "the one nearest to halfway, and the last. All of them: samples.csv."
+    )
