@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from rnnbench import Initial, Layer, Option, Tensors, hookimpl, uniform, zeros
+from rnnbench_layers.lagged import lagged
 from rnnbench_layers.nonlinearity import NONLINEARITIES
 
 
@@ -38,9 +38,8 @@ class Autoregressive(Layer):
 
     def forward(self, x: Tensor, lengths: Tensor | None, w: Tensors) -> Tensor:  # noqa: ARG002
         """Map x [time, batch, inputs] to [time, batch, hidden]."""
-        padded = torch.cat([x.new_zeros(self.window - 1, *x.shape[1:]), x])
-        seen = [padded[self.window - 1 - lag :][: len(x)] for lag in range(self.window)]
-        return NONLINEARITIES[self.nonlinearity](torch.cat(seen, -1) @ w.W.T + w.b)
+        seen = lagged(x, range(self.window))
+        return NONLINEARITIES[self.nonlinearity](seen @ w.W.T + w.b)
 
 
 @hookimpl

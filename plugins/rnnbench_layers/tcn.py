@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rnnbench import Initial, Layer, Option, Tensors, hookimpl, uniform, zeros
+from rnnbench_layers.lagged import lagged
 
 
 class TCN(Layer):
@@ -56,10 +57,7 @@ class TCN(Layer):
         return x
 
     def _convolved(self, x: Tensor, block: int, kernel: Tensor) -> Tensor:
-        lags = [lag << block for lag in range(self.kernel)]
-        padded = torch.cat([x.new_zeros(lags[-1], *x.shape[1:]), x])
-        seen = [padded[lags[-1] - lag :][: len(x)] for lag in lags]
-        return torch.cat(seen, -1) @ kernel.T
+        return lagged(x, [lag << block for lag in range(self.kernel)]) @ kernel.T
 
 
 @hookimpl

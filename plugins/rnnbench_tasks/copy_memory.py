@@ -10,12 +10,12 @@ from torch.nn.functional import one_hot
 
 import rnnbench
 from rnnbench_tasks.certain import CERTAIN
+from rnnbench_tasks.parts import HELD_OUT
 
 SYMBOLS = 10
 LETTERS = 8
 BLANK = 0
 MARKER = 9
-HELD_OUT = {"valid": 512, "test": 2048}
 
 
 class CopyMemory(rnnbench.Task):

@@ -12,13 +12,10 @@ import numpy as np
 
 import rnnbench
 from rnnbench_tasks.delimited import read_table
+from rnnbench_tasks.largest import LARGEST
 
 MISSING = frozenset({"", "?", "nan", "na"})
 """What stands for no value, in any case of letters."""
-
-
-LARGEST = 1e100
-"""What a value may be at most: its square is still a number."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""The parts of a data set, what each gets of examples that are dealt, and what parts share."""
+"""The parts of a data set: how large each is, what it is called, and what parts share."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Literal
+
+import rnnbench
 
 Part = Literal["train", "valid", "test"]
 
@@ -11,6 +13,9 @@ PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
 SHARES: Mapping[Part, float] = {"train": 0.8, "valid": 0.1, "test": 0.1}
 """What each part gets of data that stands alone."""
+
+HELD_OUT: Mapping[rnnbench.Split, int] = {"valid": 512, "test": 2048}
+"""How many sequences held-out parts have where they are drawn."""
 
 TITLES: Mapping[Part, str] = {"train": "training", "valid": "validation", "test": "test"}
 """What a reader calls a part."""

@@ -11,9 +11,8 @@ import torch
 from torch import Generator, Tensor
 
 import rnnbench
+from rnnbench_tasks.parts import HELD_OUT
 from rnnbench_tasks.series import Series
-
-HELD_OUT = {"valid": 512, "test": 2048}
 
 PATTERN = 3.0
 """The standard deviation of the first season's values."""

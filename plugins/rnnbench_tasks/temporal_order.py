@@ -8,10 +8,10 @@ from torch.nn.functional import one_hot
 
 import rnnbench
 from rnnbench_tasks.certain import CERTAIN
+from rnnbench_tasks.parts import HELD_OUT
 
 LETTERS = 2
 DISTRACTORS = 4
-HELD_OUT = {"valid": 512, "test": 2048}
 
 
 class TemporalOrder(rnnbench.Task):

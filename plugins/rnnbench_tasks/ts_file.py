@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 import rnnbench
 from rnnbench_tasks.labelled import Example
+from rnnbench_tasks.largest import LARGEST
 
 MISSING = ("error", "interpolate")
 """What may be done about missing values."""
-
-LARGEST = 1e100
-"""What a value may be at most: its square is still a number."""
 
 EXPECTED = "expected dimensions separated by `:`, their values by `,`, and last the class"
 

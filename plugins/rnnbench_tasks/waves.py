@@ -10,10 +10,10 @@ import torch
 from torch import Generator, Tensor
 
 import rnnbench
+from rnnbench_tasks.parts import HELD_OUT
 
 SENSORS = 3
 WAVES = 2
-HELD_OUT = {"valid": 512, "test": 2048}
 KNOWN = 1024
 
 # Parts of a series at which the middle of the first wave may pass, and of the second.
