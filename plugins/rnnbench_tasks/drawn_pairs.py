@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 import rnnbench
 from rnnbench_tasks import endless, pairs
-from rnnbench_tasks.endless import Part
+from rnnbench_tasks.parts import Part
 
 BLANK = -1
 """No symbol: what columns may hold anywhere, and is dropped when they become sequences."""

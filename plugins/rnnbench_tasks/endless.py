@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Part = Literal["train", "valid", "test"]
+from rnnbench_tasks.parts import Part
 
 TENTHS: dict[Part, range] = {"valid": range(0, 1), "test": range(1, 2), "train": range(2, 10)}
 """The last digits of a hash that put something in a part."""
