@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 
 import torch
@@ -57,23 +58,27 @@ class DrawnPairs(rnnbench.Task):
         """Write the targets without <END>: symbols and blanks [steps, count]."""
 
     @abstractmethod
-    def read(self, source: Tensor) -> Tensor:
+    def recover(self, source: Tensor) -> Tensor:
         """Return what was drawn from sources, blanks behind each: the inverse of `source`."""
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """What naive predictors measure on the test part, by name."""
+        return {}
 
     @property
     def anchors(self) -> rnnbench.Anchors:
         """A guess of every symbol, the most frequent training answer, and the rule.
 
-        Solved is less than 1 % errors. All are measured on a test set of seed 0.
+        Solved is less than 1 % errors. What is measured is measured on the test set of seed 0.
         """
-        test = self._test
-        said = (test.targets == self.targets.end).int().argmax(0) + 1
-        right = (self.trivial(test) == test.targets).all(0)
+        said = (self.test.targets == self.targets.end).int().argmax(0) + 1
         return rnnbench.Anchors(
             chance=(self.targets.count ** -said.double()).mean().item(),
-            trivial=right.double().mean().item(),
+            trivial=self.measured(self.trivial(self.test)),
             oracle=1.0,
             solved=0.99,
+            floors=self.floors,
         )
 
     def batch(self, size: int, generator: Generator) -> rnnbench.Batch:
@@ -92,8 +97,26 @@ class DrawnPairs(rnnbench.Task):
 
     def oracle(self, batch: rnnbench.Batch) -> Tensor:
         """Read the source and answer by the rule: [target steps, batch]."""
-        told = self._told(self.read(_spaced(batch)))
-        return pairs.fit(told.targets, len(batch.targets), self.targets.end)
+        return self.said(self.target(self.recovered(batch)), batch)
+
+    def recovered(self, batch: rnnbench.Batch) -> Tensor:
+        """Return what the pairs of a batch were drawn as, read off their sources."""
+        steps = torch.arange(len(batch.inputs), device=batch.inputs.device).unsqueeze(1)
+        return self.recover(torch.where(steps < batch.lengths, batch.inputs, BLANK))
+
+    def said(self, columns: Tensor, batch: rnnbench.Batch) -> Tensor:
+        """Answer a batch with columns of symbols and blanks: [target steps, batch]."""
+        end = self.targets.end
+        return pairs.fit(pairs.close(*packed(columns), end), len(batch.targets), end)
+
+    def measured(self, said: Tensor) -> float:
+        """Return the share of the test set that is answered exactly."""
+        return (said == self.test.targets).all(0).double().mean().item()
+
+    @cached_property
+    def test(self) -> rnnbench.Batch:
+        """The test set of seed 0, on which anchors are measured."""
+        return self.held_out("test", torch.Generator().manual_seed(0))
 
     def _taken(self, part: Part, size: int, generator: Generator) -> Tensor:
         return endless.take(part, size, lambda count: self.drawn(part, count, generator), self.key)
@@ -101,13 +124,8 @@ class DrawnPairs(rnnbench.Task):
     def _told(self, drawn: Tensor) -> rnnbench.Batch:
         """Make sequences of what was drawn."""
         inputs, lengths = packed(self.source(drawn))
-        return rnnbench.Batch(
-            inputs, pairs.close(*packed(self.target(drawn)), self.targets.end), lengths
-        )
-
-    @cached_property
-    def _test(self) -> rnnbench.Batch:
-        return self.held_out("test", torch.Generator().manual_seed(0))
+        targets = pairs.close(*packed(self.target(drawn)), self.targets.end)
+        return rnnbench.Batch(inputs, targets, lengths)
 
     @cached_property
     def _frequent(self) -> Tensor:
@@ -122,9 +140,3 @@ def packed(columns: Tensor) -> tuple[Tensor, Tensor]:
     blank = columns == BLANK
     order = blank.int().argsort(dim=0, stable=True)
     return columns.gather(0, order).clamp(min=0), (~blank).sum(0)
-
-
-def _spaced(batch: rnnbench.Batch) -> Tensor:
-    """Return the sources of a batch, blanks behind each."""
-    steps = torch.arange(len(batch.inputs), device=batch.inputs.device).unsqueeze(1)
-    return torch.where(steps < batch.lengths, batch.inputs, BLANK)

@@ -114,7 +114,7 @@ class RandomStrings(DrawnPairs):
         """Return the answers."""
         return self.answer(drawn)
 
-    def read(self, source: Tensor) -> Tensor:
+    def recover(self, source: Tensor) -> Tensor:
         """Return the strings themselves."""
         return source
 
