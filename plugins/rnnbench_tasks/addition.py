@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 import rnnbench
 from rnnbench_tasks import pairs
 from rnnbench_tasks.drawn_pairs import BLANK, DrawnPairs
-from rnnbench_tasks.endless import Part
+from rnnbench_tasks.parts import Part
 
 DIGITS = tuple("0123456789")
 PLUS = len(DIGITS)

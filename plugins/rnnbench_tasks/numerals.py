@@ -13,8 +13,8 @@ from torch import Generator, Tensor
 import rnnbench
 from rnnbench_tasks import pairs
 from rnnbench_tasks.drawn_pairs import BLANK, DrawnPairs
-from rnnbench_tasks.endless import Part
 from rnnbench_tasks.number_words import SCRIPTS
+from rnnbench_tasks.parts import Part
 
 SMALL = 100
 """Numbers below are all trained on, as whoever is to combine words must know them."""
