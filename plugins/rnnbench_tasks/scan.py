@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor
@@ -14,20 +13,18 @@ from torch import Generator, Tensor
 import rnnbench
 from rnnbench_tasks import pairs, written_pairs
 from rnnbench_tasks.pairs import END, Pair
+from rnnbench_tasks.parts import PARTS, TITLES, Part
 from rnnbench_tasks.scan_file import read_commands
 from rnnbench_tasks.scan_grammar import commands
 from rnnbench_tasks.written_pairs import Written
 
-Part = Literal["train", "valid", "test"]
-
-SHARES = {"train": 0.8, "test": 0.2}
+SHARES: dict[Part, float] = {"train": 0.8, "test": 0.2}
 LONGEST = 22
 """The most actions of a command to train on, where commands are split by length."""
 
 VALID_SHARE, VALID_MOST = 0.05, 500
 SOLVED = 0.99
 PART = 512
-TITLES = {"train": "training", "valid": "validation", "test": "test"}
 
 
 class Scan(rnnbench.Task):
@@ -173,7 +170,7 @@ class Scan(rnnbench.Task):
         )
 
     def _noted(self) -> Iterator[str]:
-        train, valid, test = (self._written[part] for part in ("train", "valid", "test"))
+        train, valid, test = (self._written[part] for part in PARTS)
         split = "from a file of its own" if self.test else f"by the split `{self.split}`"
         yield (
             f"{len(train):,} training, {len(valid):,} validation and {len(test):,} test commands; "
@@ -181,7 +178,7 @@ class Scan(rnnbench.Task):
         )
         if not self.data and self.split == "simple":
             yield "the published simple split is another random one of these sizes; files have it"
-        for part in ("valid", "test"):
+        for part in PARTS[1:]:
             for side, vocabulary in (("source", self._words), ("target", self._actions)):
                 sequences = [getattr(pair, side) for pair in self._written[part]]
                 share = written_pairs.unknown(sequences, vocabulary)
@@ -256,7 +253,7 @@ class Scan(rnnbench.Task):
         training, valid = self._dealt(train, {"train": 1 - share, "valid": share}).values()
         return {"train": training, "valid": valid, "test": test}
 
-    def _dealt(self, some: list[Written], shares: dict[str, float]) -> dict[str, list[Written]]:
+    def _dealt(self, some: list[Written], shares: dict[Part, float]) -> dict[Part, list[Written]]:
         different = len(written_pairs.by_source(some))
         if different < len(shares):
             raise rnnbench.DataError(

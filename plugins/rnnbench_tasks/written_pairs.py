@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import rnnbench
 from rnnbench_tasks.pairs import Pair
+from rnnbench_tasks.parts import Part
 
 Symbols = tuple[str, ...]
 
@@ -26,7 +27,7 @@ def by_source(pairs: Iterable[Written]) -> dict[Symbols, list[Symbols]]:
     return {source: list(different) for source, different in targets.items()}
 
 
-def deal(pairs: Sequence[Written], shares: Mapping[str, float]) -> dict[str, list[Written]]:
+def deal(pairs: Sequence[Written], shares: Mapping[Part, float]) -> dict[Part, list[Written]]:
     """Deal pairs into parts by their source: all pairs of a source are in one part, in order.
 
     Raises:
@@ -35,7 +36,7 @@ def deal(pairs: Sequence[Written], shares: Mapping[str, float]) -> dict[str, lis
     number = {source: place for place, source in enumerate(by_source(pairs))}
     dealt = rnnbench.deal(len(number), shares)
     part_of = {place: part for part, places in dealt.items() for place in places}
-    parts: dict[str, list[Written]] = {part: [] for part in shares}
+    parts: dict[Part, list[Written]] = {part: [] for part in shares}
     for pair in pairs:
         parts[part_of[number[pair.source]]].append(pair)
     return parts
