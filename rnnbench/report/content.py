@@ -23,6 +23,7 @@ from rnnbench.report.method import method
 from rnnbench.report.written import Written, written, written_caption
 from rnnbench.results import Results
 
+
 @dataclass(frozen=True)
 class Mark:
     """What a cell of the score table says.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rnnbench.results import Results
 from rnnbench.text import UNKNOWN
 
-
 SHORT = 160
 """Texts of at most so many characters stand side by side in a table."""
 
