@@ -102,6 +102,26 @@ def test_directions_layers_dropout_and_noise_are_the_same_in_any_group(cell, tas
     require_same_everywhere(cell, task, five(cell, task, **options))
 
 
+@pytest.mark.parametrize("attention", ["none", "dot", "general", "additive"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_encoders_and_decoders_are_the_same_in_any_group(cell, attention):
+    cell, task = REGISTRY.cells[cell].cls, REGISTRY.tasks["reverse"].cls(shortest=3, longest=6)
+    both = attention in ("general", "additive")
+    options = {"attention": attention, "bidirectional": both, "layers": 1 + both, "dropout": 0.2}
+    members = five(cell, task, **options)
+    assert Ways().choose(members[0], cell, task).way == "together"
+    require_same_everywhere(cell, task, members)
+
+
+def test_decoders_that_are_told_some_symbols_are_the_same_in_any_group():
+    cell, task = REGISTRY.cells["gru"].cls, REGISTRY.tasks["reverse"].cls(shortest=3, longest=6)
+    how = {"attention": "dot", "teacher_forcing": 0.5, "teacher_schedule": "linear"}
+    members = five(cell, task, **how, way="in turn")
+    chosen = Ways().choose(members[0], cell, task)
+    assert (chosen.way, "step by step" in chosen.reason) == ("in turn", True)
+    require_same_everywhere(cell, task, members)
+
+
 def numbers(left):
     """What a member leaves, without times and hosts."""
     finished, weights = left
