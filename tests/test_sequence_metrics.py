@@ -60,7 +60,7 @@ def test_values_are_plain_floats_and_leave_their_arguments_alone(metric):
 @pytest.mark.parametrize("shape", [(3, 3), (4, 2), (4, 3, 1), (12,)])
 def test_shapes_that_do_not_belong_together_are_refused(metric, shape):
     said = torch.zeros(shape, dtype=torch.int64)
-    with pytest.raises(ValueError, match="does not belong to targets"):
+    with pytest.raises(ValueError, match="do not belong to targets"):
         metric.measure(said, TARGETS, MASK)
 
 

@@ -183,8 +183,18 @@ def test_a_source_with_several_targets_is_one_held_out_row_and_many_training_row
     assert Chrf().measure(["allez !", "cours !"], held.references) == 100.0
     notes = " | ".join(task.notes)
     assert "1 of 2 test sources have several right answers" in notes
-    assert "4 of 4 test sources are also in the training part" in notes
-    assert "4 of 4 test pairs are also in the training part" in notes
+
+
+def test_sources_and_pairs_that_training_has_too_are_counted(table):
+    test = table("I am 1.\tJe suis 1.\nI am 2.\tC'est moi.\nI am Tom.\tTom.\n", "test.tsv")
+    task = Translation(data=table(rows(20)), valid=test, test=test)
+    assert task.leaks == (
+        "2 of 3 validation sources are also in the training part",
+        "2 of 3 test sources are also in the training part",
+        "1 of 3 validation pairs are also in the training part",
+        "1 of 3 test pairs are also in the training part",
+    )
+    assert Translation(data=table(rows(20))).leaks == GENERATED[0].leaks == ()
 
 
 def test_no_source_is_in_two_parts_of_a_file(table):
@@ -206,6 +216,14 @@ def test_long_pairs_are_left_out_of_training_and_kept_where_they_are_scored(tabl
     held = task.held_out("test", seeded(0))
     assert held.lengths.tolist() == [34]
     assert "of more than 3 symbols; make `limit` larger" in refused(data=table(rows(20)), limit=3)
+
+
+def test_either_side_may_be_too_long(table):
+    long = "Hm.\t" + "euh " * 30 + "\n"
+    test = table(rows(3), "test.tsv")
+    task = Translation(data=table(rows(20) + long), valid=test, test=test, limit=10)
+    assert len(task._parts["train"]) == 20
+    assert task.target_length <= 11
 
 
 def test_a_few_long_pairs_are_reported_with_the_limit_that_leaves_them_out(table):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import rnnbench
+from rnnbench_metrics.paired import values
 
 
 class ExactMatch(rnnbench.Metric):
@@ -27,12 +28,8 @@ class ExactMatch(rnnbench.Metric):
         Raises:
             ValueError: the shapes do not belong together.
         """
-        if predictions.shape != targets.shape or targets.dim() != 2:
-            raise ValueError(
-                f"what was said {list(predictions.shape)} does not belong to "
-                f"targets {list(targets.shape)}"
-            )
-        right = predictions == targets
+        said, expected = values(predictions, targets, None)
+        right = said == expected
         if mask is not None:
             right |= ~mask
         return right.all(0).double().mean().item()

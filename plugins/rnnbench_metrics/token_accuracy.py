@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import rnnbench
+from rnnbench_metrics.paired import values
 
 
 class TokenAccuracy(rnnbench.Metric):
@@ -26,15 +27,8 @@ class TokenAccuracy(rnnbench.Metric):
         Raises:
             ValueError: the shapes do not belong together.
         """
-        if predictions.shape != targets.shape or targets.dim() != 2:
-            raise ValueError(
-                f"what was said {list(predictions.shape)} does not belong to "
-                f"targets {list(targets.shape)}"
-            )
-        right = predictions == targets
-        if mask is not None:
-            right = right[mask]
-        return right.double().mean().item()
+        said, expected = values(predictions, targets, mask)
+        return (said == expected).double().mean().item()
 
 
 @rnnbench.hookimpl

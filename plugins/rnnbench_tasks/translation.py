@@ -218,6 +218,12 @@ class Translation(rnnbench.Task):
         """How the pairs were split and left out, and what training does not know of the others."""
         return tuple(self._noted())
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """How many held-out sources, and whole pairs, training has too."""
+        sources = {part: [pair.source for pair in some] for part, some in self._parts.items()}
+        return (*overlaps(sources, "sources"), *overlaps(self._parts, "pairs"))
+
     def _noted(self) -> Iterator[str]:
         counts = [f"{len(some):,} {TITLES[part]} pairs" for part, some in self._parts.items()]
         yield ", ".join(counts) + self._origin()
@@ -233,9 +239,6 @@ class Translation(rnnbench.Task):
         yield from self._padded()
         for part in PARTS[1:]:
             yield from self._strange(part)
-        for noun, chosen in (("sources", 1), ("pairs", 2)):
-            read = {part: [pair[:chosen] for pair in some] for part, some in self._parts.items()}
-            yield from overlaps(read, noun)
 
     def _origin(self) -> str:
         """Say which parts were dealt from `data`."""
