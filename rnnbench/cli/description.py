@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from reprlib import repr as short
 from typing import TypeVar
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from rnnbench.cli.console import pairs, table
-from rnnbench.contracts import Cell, Layer, Metric, OutcomeMetric, Task, TextMetric
+from rnnbench.contracts import (
+    Cell,
+    Layer,
+    Metric,
+    OutcomeMetric,
+    Reals,
+    Targets,
+    Task,
+    TextMetric,
+    Tokens,
+)
 from rnnbench.errors import InputError
 from rnnbench.options import Choice, LogBetween, Option, Space, Value
 from rnnbench.registry import Component, asked
@@ -143,12 +154,19 @@ def _task(component: Component) -> Iterator[Section]:
     yield "With the default options", pairs(asked(component, lambda: _setting(cls())))
 
 
+def _kind(kind: Reals | Tokens | Targets) -> str:
+    """Write what inputs or targets are, with the first symbols of a vocabulary only."""
+    given = vars(kind)
+    written = (f"{name}={short(value)}" for name, value in given.items() if value not in ("", ()))
+    return f"{type(kind).__name__}({', '.join(written)})"
+
+
 def _setting(task: Task) -> dict[str, str]:
     anchors = task.anchors
     return {
         "steps": str(task.sequence_length),
-        "inputs": str(task.inputs),
-        "targets": str(task.targets),
+        "inputs": _kind(task.inputs),
+        "targets": _kind(task.targets),
         f"chance ({task.metrics[0]})": f"{anchors.chance:.4g}",
         "trivial predictor": f"{anchors.trivial:.4g}",
         "oracle": "none" if anchors.oracle is None else f"{anchors.oracle:.4g}",
