@@ -86,10 +86,12 @@ def results(
     quick: bool = False,
     parameters: Mapping[str, int] | None = None,
     samples: Sequence[tuple[str, str, int, str, str]] = (),
+    spoken: bool = False,
 ) -> Results:
     """Build results; `failed` counts how many first seeds of a pair diverged, `keep` cuts rows.
 
     samples  (architecture, setting, update, title, text) of runs with the first seed
+    spoken   whether targets are sequences: scores by length, and where the first run looked
     """
     manifest_settings = dict(setting(*each) for each in settings)
     score = scores or _noisy(architectures, manifest_settings)
@@ -171,7 +173,11 @@ def results(
     }
     curves = pd.DataFrame(curve_rows, columns=_CURVE_COLUMNS)
     trials_, runs = pd.DataFrame(trial_rows), pd.DataFrame(run_rows)
-    return Results(manifest, *map(_typed, (trials_, runs, runs, curves)), _written(samples))
+    tables = map(_typed, (trials_, runs, runs, curves))
+    if not spoken:
+        return Results(manifest, *tables, _written(samples))
+    lengths, alignments = _lengths(run_rows, manifest_settings), _alignments(run_rows)
+    return Results(manifest, *tables, _written(samples), lengths, alignments)
 
 
 def large() -> Results:
@@ -370,6 +376,45 @@ def _manifest(
         "command": "rnnbench run suites/long_dependency.yaml",
         "warnings": [],
     }
+
+
+SPANS = ((1, 2), (3, 3), (4, 8))
+"""Lengths of answers; a score falls by a tenth from one span to the next."""
+
+
+def _lengths(runs: Sequence[dict[str, Any]], settings: Mapping[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {name: run[name] for name in ("architecture", "setting", "replicate", "seed_index")}
+        | {
+            "metric": settings[run["setting"]]["metric"],
+            "shortest": shortest,
+            "longest": longest,
+            "sequences": 20,
+            "value": run["score"] - place / 10,
+        }
+        for run in runs
+        if run["status"] == "ok"
+        for place, (shortest, longest) in enumerate(SPANS)
+    )
+
+
+def _alignments(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The first run of each pair reads `ab` and says `b<END>`, looking at the last letter first."""
+    weights = {(0, 0): 0.1, (0, 1): 0.9, (1, 0): 1.0, (1, 1): 0.0}
+    return pd.DataFrame(
+        {name: run[name] for name in ("architecture", "setting", "replicate", "seed_index")}
+        | {
+            "sequence": 0,
+            "said_step": said,
+            "said": ("b", "<END>")[said],
+            "read_step": read,
+            "read": ("a", "bc")[read],
+            "weight": weight,
+        }
+        for run in runs
+        if run["status"] == "ok" and run["seed_index"] == 0
+        for (said, read), weight in weights.items()
+    )
 
 
 def _written(samples: Sequence[tuple[str, str, int, str, str]]) -> pd.DataFrame:

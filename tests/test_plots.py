@@ -18,9 +18,10 @@ def draw(folder, **changes):
 
 
 def test_every_figure_is_svg_png_and_the_data_drawn(tmp_path):
-    figures = draw(tmp_path, settings=LENGTHS)
+    figures = draw(tmp_path, settings=LENGTHS, spoken=True)
     assert list(figures) == [
         "score_by_length",
+        "score_by_target_length",
         "learning_curves",
         "best_so_far",
         "score_by_parameters",
@@ -36,7 +37,7 @@ def test_every_figure_is_svg_png_and_the_data_drawn(tmp_path):
 
 def test_every_caption_names_its_interval_or_says_there_is_none(tmp_path):
     for sampler in ("tpe", "random"):
-        for figure in draw(tmp_path, settings=LENGTHS, sampler=sampler).values():
+        for figure in draw(tmp_path, settings=LENGTHS, sampler=sampler, spoken=True).values():
             assert "95 % t interval over" in figure.caption or "no interval" in figure.caption
 
 
@@ -63,6 +64,22 @@ def test_the_length_figure_holds_the_mean_of_survivors_and_its_interval(tmp_path
     assert point["low"] == pytest.approx(0.2 - 4.302653 * 0.1 / 3**0.5)
 
 
+def test_the_figure_of_answers_holds_the_mean_at_each_length_and_its_interval(tmp_path):
+    figure = draw(
+        tmp_path,
+        settings=LENGTHS[:1],
+        seeds=4,
+        scores=lambda _, __, ___, seed: 0.5 + seed / 10,
+        spoken=True,
+    )["score_by_target_length"]
+    data = pd.read_csv(figure.csv_path)
+    gru = data[data["architecture"] == "gru"]
+    assert gru["x"].tolist() == [1.5, 3, 6]
+    assert gru["mean"].tolist() == pytest.approx([0.65, 0.55, 0.45])
+    assert (gru["high"] - gru["low"]).tolist() == pytest.approx([0.41085] * 3, rel=1e-4)
+    assert gru["n"].tolist() == [4, 4, 4]
+
+
 def test_a_figure_that_would_say_nothing_is_left_out_with_its_reason(tmp_path):
     stale = tmp_path / "score_by_length.svg"
     stale.write_text("from an earlier report")
@@ -80,6 +97,7 @@ def test_nothing_finished_leaves_figures_out_and_raises_nothing(tmp_path):
     figures = draw(tmp_path, settings=LENGTHS, failed=failed, trials=1)
     assert {figure.reason for figure in figures.values()} == {
         "no run on a task with several lengths has finished",
+        "no run was scored on targets that are sequences",
         "no evaluation run has left a validation curve",
         "each search made one trial only",
         "no run has finished",
@@ -106,7 +124,7 @@ def test_a_failed_trial_counts_as_the_trivial_predictor(tmp_path):
 def test_learning_curves_are_thinned(tmp_path):
     results = synthetic.results(("lstm",))
     results.curves["update"] = range(len(results.curves))
-    figure = draw_all(results, tmp_path)[1]
+    figure = {one.id: one for one in draw_all(results, tmp_path)}["learning_curves"]
     assert pd.read_csv(figure.csv_path)["x"].nunique() == 150
 
 
@@ -116,7 +134,7 @@ def test_twenty_architectures_all_look_different():
 
 def test_names_that_a_font_or_tex_could_stumble_over_are_drawn(tmp_path):
     names = (synthetic.HOSTILE, "_門$\\frac{$", "lstm")
-    figures = draw(tmp_path, architectures=names, settings=LENGTHS)
+    figures = draw(tmp_path, architectures=names, settings=LENGTHS, spoken=True)
     assert all(isinstance(figure, Figure) for figure in figures.values())
     assert plain("a門\nb") == "a□□b"
     assert plain("x" * 30) == "x" * 21 + "…"

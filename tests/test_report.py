@@ -31,6 +31,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.elements, self.words, self.scripts, self.styles, self.open = [], [], [], [], []
+        self.source = text
         self.feed(text)
         self.close()
         assert not self.open
@@ -313,6 +314,40 @@ def test_samples_are_shown_from_early_to_late_as_they_were_drawn(tmp_path):
     assert "after 1,600 updates" in page.text
     assert "````text\ntext 1600 <b>&``` |\n````" in markdown
     assert "What did it write?" not in report(tmp_path)[0].text
+
+
+ANSWERS = [
+    ("gru", COPY, update, f"{word} → {word[::-1]}", f"{word[0]}{update}")
+    for word in ("ab", "cd", "<b>|")
+    for update in (100, 200, 400)
+]
+
+
+def test_short_answers_stand_side_by_side_from_early_to_late(tmp_path):
+    page, markdown = report(tmp_path, samples=ANSWERS)
+    assert "| cd → dc | c100 | c200 | c400 |" in markdown
+    cells = [words.strip() for words in page.words]
+    row = cells.index("cd → dc")
+    assert [words for words in cells[row + 1 :] if words][:3] == ["c100", "c200", "c400"]
+    assert "<b>| → |>b<" in cells
+
+
+def test_where_attention_looked_is_shown_as_shades(tmp_path):
+    page, _ = report(tmp_path, spoken=True)
+    html = page.source
+    pairs = synthetic.results().runs[["architecture", "setting"]].drop_duplicates()
+    assert html.count('<table class="attention">') == len(pairs)
+    assert '<td class="w1" title="0.1"></td><td class="w9" title="0.9"></td>' in html
+    assert '<th scope="col">a</th><th scope="col" class="word">bc</th>' in html
+    assert "Where did it look?" not in report(tmp_path)[0].text
+
+
+def test_where_answers_have_lengths_the_figure_of_sequence_lengths_is_left_out_if_empty(tmp_path):
+    page, markdown = report(tmp_path, spoken=True)
+    for text in (page.text, markdown):
+        assert "Mean score of the runs that finished on the test targets of each length" in text
+    plain_page, _ = report(tmp_path)
+    assert "Score against the length of the answer" not in plain_page.text
 
 
 def test_naive_predictors_stand_below_the_scores_and_who_beats_them_is_said(tmp_path):
