@@ -10,7 +10,7 @@ import math
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -113,7 +113,7 @@ def _trained(
     unit = registry.unit(first.architecture.kind, first.architecture.cell).cls
     networks = [network_of(member, unit, task) for member in members]
     group = Group(networks, task, members, programs)
-    fits = _fit(group, networks, task, metrics[0], data)
+    fits = _fit(group, networks, task, metrics, data)
     return [
         _scored(member, network, task, metrics, data, fit)
         for member, network, fit in zip(members, networks, fits, strict=True)
@@ -150,15 +150,17 @@ class _Fit:
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
 
-    def take(self, update: int, train_loss: float, valid_loss: float, score: float) -> bool:
-        """Note a point of the curve; return whether its numbers are finite."""
+    def take(
+        self, update: int, train_loss: float, valid_loss: float, scores: Mapping[str, float]
+    ) -> bool:
+        """Note a point of the curve; return whether its losses and first score are finite."""
         self.updates = update
         self.curve += [
             Point(update, "train", "loss", train_loss),
             Point(update, "valid", "loss", valid_loss),
-            Point(update, "valid", self.metric.name, score),
+            *(Point(update, "valid", name, score) for name, score in scores.items()),
         ]
-        if not (math.isfinite(valid_loss) and math.isfinite(score)):
+        if not (math.isfinite(valid_loss) and math.isfinite(scores[self.metric.name])):
             self.failed_update = update
         return self.failed_update is None
 
@@ -189,10 +191,11 @@ def _fit(
     group: Group,
     networks: Sequence[Network],
     task: Task,
-    metric: Metric | TextMetric | OutcomeMetric,
+    metrics: Sequence[Metric | TextMetric | OutcomeMetric],
     data: Data,
 ) -> list[_Fit]:
     """Train for the recipe's updates, scoring validation data at evenly spaced points."""
+    metric, of_predictions = metrics[0], _of_predictions(metrics)
     if isinstance(metric, OutcomeMetric):
         raise TypeError(f"the first metric of `{task.name}`, {metric.name}, scores no predictions")
     first, recipe = group.members[0], group.members[0].recipe
@@ -219,9 +222,10 @@ def _fit(
             row = group.row(place)
             group.rows.load(row, networks[one])
             assessed = assess(networks[one], valid, task)
-            score = assessed.measure(metric)
+            scores = {one.name: assessed.measure(one) for one in of_predictions}
+            score = scores[metric.name]
             train_loss = math.fsum(each[place] for each in since) / len(since)
-            if fit.take(update, train_loss, assessed.loss, score):
+            if fit.take(update, train_loss, assessed.loss, scores):
                 going.append(place)
                 if _samples_at(group.members[place], update):
                     fit.samples += samples(group.members[place], networks[one], assessed, update)
@@ -278,7 +282,7 @@ def _scored(
     if fit.best is None or fit.failed_update is not None or member.seed.role == "tuning":
         return fit.finished(), None
     fit.rows.load(fit.best.row, network)
-    of_predictions = [metric for metric in metrics if not isinstance(metric, OutcomeMetric)]
+    of_predictions = _of_predictions(metrics)
     splits: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
     scores: list[Score] = []
     for split in splits:
@@ -324,6 +328,12 @@ def _outcomes(
             value, censored = float(measured.value), bool(measured.censored)
             found.append(Score("test", metric.name, value, metric.direction, censored))
     return found
+
+
+def _of_predictions(
+    metrics: Iterable[Metric | TextMetric | OutcomeMetric],
+) -> list[Metric | TextMetric]:
+    return [metric for metric in metrics if not isinstance(metric, OutcomeMetric)]
 
 
 def _test_score(scores: Iterable[Score], metric: Metric | TextMetric) -> float:

@@ -363,6 +363,20 @@ def test_a_network_trains_on_as_before_where_its_evaluation_fails(registry):
     assert all(module.training for module in network.modules())
 
 
+def test_a_curve_holds_every_metric_that_scores_predictions(registry):
+    one = member(updates=4, points=2)
+    finished, _ = train(replace(one, metrics=(*one.metrics, ("rmse", "1"))), registry)
+    curve = {name: [p.value for p in finished.curve if p.metric == name] for name in METRICS}
+    assert [value**2 for value in curve["rmse"]] == pytest.approx(curve["mean_squared_error"])
+    assert len(curve["rmse"]) == 2
+    assert curve["mean_squared_error"] == [
+        p.value for p in train(one, registry)[0].curve if p.metric == "mean_squared_error"
+    ]
+
+
+METRICS = ("mean_squared_error", "rmse")
+
+
 def test_a_first_metric_of_outcomes_is_an_error(registry):
     one = replace(member(), metrics=(("solved", "1"),))
     finished, _ = train(one, registry)
