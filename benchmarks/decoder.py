@@ -79,8 +79,7 @@ def update_of(study: Study, registry: Registry, count: int) -> Callable[[], None
 def told(study: Study, share: float) -> Study:
     """Return the study with this share of the right symbols told."""
     recipe = replace(study.template.recipe, teacher_forcing=share)
-    way = "together" if share == 1 else "in turn"
-    return replace(study, template=replace(study.template, recipe=recipe, way=way))
+    return replace(study, template=replace(study.template, recipe=recipe))
 
 
 def main() -> None:

@@ -85,8 +85,6 @@ def _rule(member: Member) -> str:
     wanted = "kernel" if member.device == "cpu" else "fused"
     if member.architecture.kind == "cell" and member.backend != wanted:
         return f"backend {member.backend} runs one member at a time"
-    if member.recipe.teacher_forcing < 1:
-        return "a decoder that takes symbols from itself runs step by step"
     if member.device != "cpu":
         return ""
     if member.architecture.hidden >= SMALL:
