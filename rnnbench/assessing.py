@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from rnnbench.contracts import Batch, Metric, Sequences, Task, TextMetric
+from rnnbench.contracts import ONE_TARGET, Batch, Metric, Sequences, Task, TextMetric
 from rnnbench.nn.encoder_decoder import EncoderDecoder
 from rnnbench.nn.loss import costs, mean_cost, valid_mask
 from rnnbench.nn.network import Network
+from rnnbench.nn.readout import target_width
 
 EVALUATION_BATCH = 512
-"""Sequences per forward pass on held-out data; scores do not depend on it."""
+"""Sequences per forward pass on held-out data at most; scores do not depend on it."""
+
+MOST_VALUES = 2**26
+"""Predicted numbers per forward pass at most, unless a single sequence has more."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def _texts(task: Task, numbers: Tensor) -> list[str]:
     """
     if not isinstance(task.targets, Sequences):
         raise TypeError(f"task `{task.name}` has no targets that could be written")
-    return [task.targets.text(column) for column in numbers.T.tolist()]
+    targets = task.targets
+    return [targets.text(column) for column in numbers.T.tolist()]
 
 
 @torch.no_grad()
@@ -81,7 +86,7 @@ def assess(network: Network, batch: Batch, task: Task, beam: int = 1) -> Assesse
     network.eval()
     each, cost = [], []
     try:
-        for part in parts(batch, task):
+        for part in parts(batch, task, beam):
             predictions = network(part)
             cost.append(costs(predictions, part, task))
             if isinstance(network, EncoderDecoder):
@@ -113,11 +118,14 @@ def said(network: EncoderDecoder, batch: Batch, steps: int, beam: int) -> Tensor
     return network.search(batch, steps, beam)
 
 
-def parts(batch: Batch, task: Task) -> Iterator[Batch]:
-    """Cut a batch into parts of at most EVALUATION_BATCH sequences."""
-    if len(batch) <= EVALUATION_BATCH:
+def parts(batch: Batch, task: Task, beam: int = 1) -> Iterator[Batch]:
+    """Cut a batch into parts whose predictions fit into memory."""
+    steps = 1 if task.pattern in ONE_TARGET else len(batch.targets)
+    each = steps * target_width(task.targets) * beam
+    most = max(1, min(EVALUATION_BATCH, MOST_VALUES // each))
+    if len(batch) <= most:
         yield batch
         return
-    for start in range(0, len(batch), EVALUATION_BATCH):
-        rows = torch.arange(start, min(start + EVALUATION_BATCH, len(batch)))
+    for start in range(0, len(batch), most):
+        rows = torch.arange(start, min(start + most, len(batch)))
         yield batch.choose(rows.to(batch.inputs.device), task.pattern)

@@ -476,7 +476,8 @@ class Task(ABC):
         """Let a network make something of its own, in words: a title to a text; {} for nothing.
 
         It is asked now and then during training, and what it says is kept with the update. What
-        was given to the network stands first, in brackets.
+        was given to the network stands first, in brackets. Tasks whose targets are sequences are
+        not asked: some of the answers are kept.
 
         predict  inputs [time, batch] or [time, batch, width] -> predictions, as in training
         """

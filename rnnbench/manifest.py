@@ -66,6 +66,7 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
             "trials": trials,
         },
         "training": suite.training.model_dump(),
+        "evaluation": suite.evaluation.model_dump(),
         "versions": versions(),
         "compiler": next((study.compiler for study in plan.studies if study.compiler), None),
         "plugins": _plugins(registry),

@@ -17,6 +17,9 @@ ANSWERS = 10
 PICTURES = 4
 """Sequences of the test part for which it is kept where an attention looked."""
 
+LONGEST = 40
+"""Pictures are of sequences of at most so many symbols, and of the first so many that were said."""
+
 
 def samples(member: Member, network: Network, assessed: Assessed, update: int) -> list[Sample]:
     """Let a network make something of its own: answers, or what the task has a way to ask for.
@@ -25,13 +28,12 @@ def samples(member: Member, network: Network, assessed: Assessed, update: int) -
     """
     task = assessed.task
     if isinstance(task.targets, Sequences):
-        chosen = assessed.choose(_spread(assessed, ANSWERS))
-        titles = [
-            f"{_between(task).join(symbols)} → {right[0]}"
-            for symbols, right in zip(_read(chosen), chosen.references, strict=True)
-        ]
+        rows = _spread(torch.arange(len(assessed.batch)), ANSWERS)
+        chosen = assessed.choose(rows.to(assessed.predictions.device))
+        each = zip(rows.tolist(), _read(chosen), chosen.references, chosen.said, strict=True)
         return [
-            Sample(update, title, text) for title, text in zip(titles, chosen.said, strict=True)
+            Sample(update, f"{_title(task, row, read)} → {right[0]}", said)
+            for row, read, right, said in each
         ]
 
     def one(inputs: Tensor) -> Tensor:
@@ -47,7 +49,11 @@ def alignments(network: Network, assessed: Assessed) -> tuple[Alignment, ...]:
     targets = assessed.task.targets
     if not isinstance(network, EncoderDecoder) or not isinstance(targets, Sequences):
         return ()
-    chosen = assessed.choose(_spread(assessed, PICTURES))
+    lengths = torch.tensor([len(read) for read in _read(assessed)])
+    rows = _spread((lengths <= LONGEST).nonzero().flatten(), PICTURES)
+    if not len(rows):
+        return ()
+    chosen = assessed.choose(rows.to(assessed.predictions.device))
     weights = network.looked(chosen.batch, chosen.predictions)
     if weights is None:
         return ()
@@ -57,16 +63,17 @@ def alignments(network: Network, assessed: Assessed) -> tuple[Alignment, ...]:
         said = [targets.symbols[number] for number in targets.until_end(numbers)]
         # <END> is said too, and not by looking nowhere
         said += [targets.symbols[targets.end]] if len(said) < len(numbers) else []
+        said = said[:LONGEST]
         looked = weights[: len(said), place, : len(read)]
-        rows = tuple(tuple(round(weight, 4) for weight in row) for row in looked.tolist())
-        found.append(Alignment(tuple(read), tuple(said), rows))
+        shares = tuple(tuple(round(weight, 4) for weight in row) for row in looked.tolist())
+        found.append(Alignment(tuple(read), tuple(said), shares))
     return tuple(found)
 
 
-def _spread(assessed: Assessed, most: int) -> Tensor:
-    """Return the numbers of sequences from all over a held-out part."""
-    count = len(assessed.batch)
-    return torch.linspace(0, count - 1, min(most, count)).round().long()
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """Return at most so many of these numbers, from all over them."""
+    count = len(rows)
+    return rows[torch.linspace(0, count - 1, min(most, count)).round().long()]
 
 
 def _read(assessed: Assessed) -> list[list[str]]:
@@ -86,7 +93,9 @@ def _read(assessed: Assessed) -> list[list[str]]:
     ]
 
 
-def _between(task: Task) -> str:
-    """Return what stands between the symbols of an input."""
+def _title(task: Task, number: int, read: list[str]) -> str:
+    """Write a sequence that was read, or its number in the part where it cannot be written."""
     inputs = task.inputs
-    return inputs.between if isinstance(inputs, Tokens) and inputs.symbols else " "
+    if isinstance(inputs, Tokens) and inputs.symbols:
+        return inputs.between.join(read)
+    return f"sequence {number}"

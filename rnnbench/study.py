@@ -92,7 +92,10 @@ class Study:
             # 1 and 1.0 are one learning rate: numbers become floats before they enter a key
             homes[home][name] = value if whole else float(value)
         template = self._network(homes["stack"], homes["structure"]).template
-        metrics = template.metrics if role == "evaluation" else template.metrics[:1]
+        evaluates = role == "evaluation"
+        metrics = template.metrics if evaluates else template.metrics[:1]
+        # what trials say is looked for without a beam
+        recipe = template.recipe if evaluates else replace(template.recipe, beam=1)
         return replace(
             template,
             architecture=replace(
@@ -100,7 +103,7 @@ class Study:
                 numeric={**template.architecture.numeric, **homes["numeric"]},
                 **homes["architecture"],
             ),
-            recipe=replace(template.recipe, **homes["recipe"]),
+            recipe=replace(recipe, **homes["recipe"]),
             seed=Seed(role, self.replicate, index),
             metrics=metrics,
         )

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rnnbench import Batch, Sequences, Tokens
-from rnnbench.assessing import assess
+from rnnbench import Batch, Classes, Sequences, Tokens, assessing
+from rnnbench.assessing import assess, parts
 from rnnbench.errors import InputError, UnknownNameError
 from rnnbench.nn import build, flops, loss, sizes, valid_mask
 from rnnbench.nn.attention import Attention
@@ -70,11 +70,12 @@ def looked_at(attention, query, keys):
     return weights, torch.tanh(attention.C @ torch.cat([context, query]) + attention.b)
 
 
+@pytest.mark.parametrize("trains", [False, True])
 @pytest.mark.parametrize("kind", KINDS[1:])
-def test_attention_is_its_equations(kind):
+def test_attention_is_its_equations(kind, trains):
     generator = torch.Generator().manual_seed(1)
     wide = H if kind == "dot" else 2 * H
-    attention = Attention(kind, H, wide, generator=generator)
+    attention = Attention(kind, H, wide, generator=generator).train(trains)
     queries = torch.randn(T, B, H, generator=generator)
     keys = torch.randn(S, B, wide, generator=generator)
     with torch.no_grad():
@@ -94,16 +95,23 @@ def test_dot_needs_equal_widths_and_says_what_does_not():
         network(attention="dots")
 
 
+def test_attention_needs_a_decoder():
+    of = task()
+    of.targets, of.pattern = Classes(3), "many-to-one"
+    with pytest.raises(InputError, match="attention needs a decoder"):
+        network(of=of, attention="general")
+
+
 # the network
 
 
 @pytest.mark.parametrize("embedding", [None, 5])
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("attention", KINDS)
+@pytest.mark.parametrize(
+    ("attention", "bidirectional"),
+    [(kind, both) for kind, both in product(KINDS, (False, True)) if (kind, both) != ("dot", True)],
+)
 @pytest.mark.parametrize("cell", [LSTM(), GRU(), PeepholeLSTM()], ids=lambda cell: cell.name)
 def test_parameters_are_counted_before_they_exist(cell, attention, bidirectional, embedding):
-    if attention == "dot" and bidirectional:
-        return
     of = task(embedding=embedding)
     how = {"layers": 2, "bidirectional": bidirectional, "attention": attention}
     made = network(cell, of, **how)
@@ -116,8 +124,10 @@ def test_parameters_are_counted_before_they_exist(cell, attention, bidirectional
 
 def test_products_are_counted_over_both_sequences():
     plain = flops(RNN(), task(), hidden=H)
+    both = flops(RNN(), task(), hidden=H, bidirectional=True)
     reads, says = S * 2 * H * (7 + H), T * (2 * H * (5 + H) + 2 * H * 4)
     assert plain == round((reads + says) / S)
+    assert both == round((2 * reads + 2 * H * 2 * H + says) / S)
     compared, combined = T * S * H, T * (S * H + H * 2 * H)
     with_dot = flops(RNN(), task(), hidden=H, attention="dot")
     assert with_dot == round((reads + says + 2 * (compared + combined)) / S)
@@ -345,6 +355,18 @@ def test_a_held_out_set_is_assessed_freely_and_its_loss_by_what_is_right():
     assert all(text == of.targets.text(said) for text, said in _said(found))
     beam = assess(made, batch(), of, beam=3)
     assert torch.equal(beam.predictions, made.search(batch(), T, 3))
+
+
+def test_predictions_do_not_depend_on_how_a_held_out_set_is_cut(monkeypatch):
+    made, of = network(GRU(), attention="additive"), task()
+    whole = assess(made, batch(), of, beam=2)
+    assert len(list(parts(batch(), of))) == 1
+    # so many numbers are those of one sequence and a half
+    monkeypatch.setattr(assessing, "MOST_VALUES", 6 * T * 4 // 2)
+    assert [len(part) for part in parts(batch(), of, 2)] == [1, 1, 1]
+    cut = assess(made, batch(), of, beam=2)
+    assert torch.equal(cut.predictions, whole.predictions)
+    assert cut.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
 def _said(found):

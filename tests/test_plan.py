@@ -643,3 +643,69 @@ def test_what_a_reader_must_know_of_the_data_is_said_beforehand(planned):
     assert made.notes
     assert all(note.startswith("char_lm(text=hello): ") for note in made.notes)
     assert planned().notes == ()
+
+
+SPOKEN = (
+    ("  - {task: copy_memory, length: 5}\n", "  - {task: reverse, shortest: 2, longest: 4}\n"),
+    ("updates: {adding_uniform: 30, copy_memory: 40}", "updates: 30"),
+)
+REVERSE = "reverse(longest=4, shortest=2)"
+
+
+def test_attention_and_decoders_are_skipped_where_they_do_not_apply(planned):
+    made = planned(
+        *SPOKEN,
+        (
+            "  bilstm: {cell: lstm, bidirectional: true, layers: 2, dropout: 0.1}\n",
+            "  looks: {cell: lstm, attention: dot}\n"
+            "  both: {cell: lstm, attention: dot, bidirectional: true}\n"
+            "  tcn: {layer: tcn}\n",
+        ),
+    )
+    skipped = {(s.architecture, s.setting): s.skipped for s in made.studies if s.skipped}
+    assert skipped["looks", "adding_uniform(length=10)"] == (
+        "looks has attention, which needs a decoder, and adding_uniform has none"
+    )
+    assert "encoder of two directions says twice as much" in skipped["both", REVERSE]
+    assert "tcn is for" in skipped["tcn", REVERSE]
+    assert only(made, "looks", REVERSE).skipped == ""
+    assert only(made, "lstm", REVERSE).template.architecture.attention == "none"
+
+
+def test_attention_may_be_searched_and_each_is_matched_to_the_size(planned):
+    space = ("  space:\n", "  space:\n    attention: {choice: [none, general, additive]}\n")
+    adding = ("  - {task: adding_uniform, length: [10, 20]}\n", "")
+    size = ("match: {parameters: 1000}", "match: {parameters: 4000}")
+    study = only(planned(*SPOKEN, space, adding, size), "lstm", REVERSE)
+    assert {one.template.architecture.attention for one in study.variants} == {
+        "general",
+        "additive",
+    }
+    assert all(abs(one.mismatch) < 0.1 for one in (study, *study.variants))
+    chosen = study.member({"learning_rate": 0.01, "attention": "general"}, "tuning", 0)
+    assert chosen.architecture.attention == "general"
+    assert chosen.architecture.hidden < study.template.architecture.hidden
+
+
+def test_a_choice_that_does_not_apply_is_refused_at_its_dimension(refusal):
+    space = ("  space:\n", "  space:\n    attention: {choice: [none, dot]}\n")
+    message = refusal(*SPOKEN, space)
+    assert message.startswith("x.yaml:15:5: ")
+    assert "not every choice applies to `adding_uniform(length=10)`" in message
+
+
+def test_only_runs_are_listened_to_with_a_beam(planned):
+    beams = [
+        only(
+            planned(*SPOKEN, ("search:\n", f"evaluation: {{beam: {beam}}}\nsearch:\n")),
+            "lstm",
+            REVERSE,
+        )
+        for beam in (1, 5)
+    ]
+    values = {"learning_rate": 0.01}
+    trials = {study.member(values, "tuning", 0).key for study in beams}
+    runs = [study.member(values, "evaluation", 0) for study in beams]
+    assert len(trials) == 1
+    assert [run.recipe.beam for run in runs] == [1, 5]
+    assert runs[0].key != runs[1].key

@@ -324,7 +324,12 @@ ANSWERS = [
 
 
 def test_short_answers_stand_side_by_side_from_early_to_late(tmp_path):
-    page, markdown = report(tmp_path, samples=ANSWERS)
+    results = synthetic.results(samples=ANSWERS)
+    results.manifest["settings"][COPY]["pattern"] = "sequence-to-sequence"
+    results.manifest["evaluation"] = {"beam": 4}
+    page = Page(write_report(results, tmp_path).path.read_text(encoding="utf-8"))
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert "with a beam of 4" in page.text
     assert "| cd → dc | c100 | c200 | c400 |" in markdown
     cells = [words.strip() for words in page.words]
     row = cells.index("cd → dc")

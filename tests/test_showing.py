@@ -6,6 +6,7 @@ import pytest
 import torch
 from groups import member
 
+from rnnbench import showing
 from rnnbench.assessing import assess
 from rnnbench.group.building import network_of
 from rnnbench.registry import load_registry
@@ -71,4 +72,14 @@ def test_attention_is_kept_over_real_symbols_and_up_to_the_end(task):
 
 def test_without_attention_there_is_nothing_to_keep(task):
     _, network, batch = made(task, "none")
+    assert alignments(network, assess(network, batch, task)) == ()
+
+
+def test_pictures_are_of_sequences_that_fit_into_one(task, monkeypatch):
+    _, network, batch = made(task)
+    monkeypatch.setattr(showing, "LONGEST", 4)
+    kept = alignments(network, assess(network, batch, task))
+    assert {len(one.read) for one in kept} <= {3, 4}
+    assert max(len(one.said) for one in kept) <= 4
+    monkeypatch.setattr(showing, "LONGEST", 1)
     assert alignments(network, assess(network, batch, task)) == ()

@@ -33,6 +33,11 @@ class Attention(nn.Module):
         self, kind: AttentionKind, queries: int, keys: int, *, generator: Generator
     ) -> None:
         super().__init__()
+        if kind == "dot" and queries != keys:
+            raise InputError(
+                f"attention `dot` compares vectors of one width, and the encoder's outputs are "
+                f"{keys} wide, the decoder's {queries}; use `general`"
+            )
         self.kind = kind
         for name, initial in attention_weights(kind, queries, keys).items():
             self.register_parameter(name, nn.Parameter(initial.draw(generator)))
@@ -64,6 +69,10 @@ class Attention(nn.Module):
     def _scores(self, queries: Tensor, projected: Tensor) -> Tensor:
         if self.kind == "additive":
             query = queries @ self.W.T
+            if not self.training:
+                # step by step, since a held-out part has many sequences and maybe long ones
+                each = [torch.tanh(one + projected) @ self.v for one in query.unsqueeze(1)]
+                return torch.stack(each).transpose(1, 2)
             # [target time, source time, batch, width]
             summed = torch.tanh(query.unsqueeze(1) + projected.unsqueeze(0))
             return (summed @ self.v).transpose(1, 2)
@@ -73,21 +82,12 @@ class Attention(nn.Module):
 
 
 def attention_weights(kind: AttentionKind, queries: int, keys: int) -> dict[str, Initial]:
-    """Declare the trained tensors of an attention by name; {} for `none`.
-
-    Raises:
-        InputError: `dot` between widths that differ.
-    """
+    """Declare the trained tensors of an attention by name; {} for `none`."""
     own: dict[str, Initial]
     match kind:
         case "none":
             return {}
         case "dot":
-            if queries != keys:
-                raise InputError(
-                    f"attention `dot` compares vectors of one width, and the encoder's outputs are "
-                    f"{keys} wide, the decoder's {queries}; use `general`"
-                )
             own = {}
         case "general":
             own = {"W": uniform(queries, keys)}

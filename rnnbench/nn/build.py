@@ -54,8 +54,8 @@ def build(
         UnknownNameError: `numeric`, `attention` or `backend` is no name of what there is.
         OptionError: a numeric value is outside its option's range.
         InputError: there is no read-out for the task's pattern, the backend cannot run the cell,
-            the dropout rate is no rate, a layer stands where a state is needed, or `dot` between
-            unequal widths.
+            the dropout rate is no rate, a layer stands where a state is needed, attention without
+            a decoder, or `dot` between unequal widths.
         PluginError: the cell or layer contradicts itself.
     """
     require(task.pattern)
@@ -79,6 +79,8 @@ def build(
         )
 
     inputs, targets = task.inputs, task.targets
+    if attention != "none" and not isinstance(targets, Sequences):
+        raise InputError(f"attention needs a decoder, and task `{task.name}` asks for no sequence")
     encoder = stack(
         input_width(inputs), task.sequence_length, bidirectional=bidirectional, chunk=chunk
     )

@@ -47,7 +47,7 @@ def sizes(
     """Count the network that `build` would make of the same arguments; allocates no tensor.
 
     Raises:
-        InputError: there is no read-out for the task's pattern, or no such attention.
+        InputError: there is no read-out for the task's pattern.
         PluginError: the cell contradicts itself.
     """
     require(task.pattern)
@@ -100,11 +100,14 @@ def flops(
         for width in stack.inputs
     )
     total += stacks[-1].steps * 2 * stacks[-1].output * target_width(task.targets)
-    if attention != "none":
-        queries, keys = stacks[-1], stacks[0]
+    if isinstance(task.targets, Sequences):
+        keys, queries = stacks
         total += attention_flops(
             attention, queries.output, keys.output, queries=queries.steps, keys=keys.steps
         )
+        if bidirectional:
+            maps = [bridge_weights(width) for width in _states(unit, hidden).values()]
+            total += layers * sum(2 * math.prod(one["weight"].shape) for one in maps)
     return round(total / steps)
 
 

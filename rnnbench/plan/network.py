@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from rnnbench.contests import Pruner
 from rnnbench.group.building import network_of
 from rnnbench.group.way import Chosen, Ways
 from rnnbench.member import Architecture, Member, Recipe, Seed
+from rnnbench.nn import Network
 from rnnbench.plan.backend import backend_of
 from rnnbench.plan.sizing import flops_of, matched_size, member_bytes, sizes_of
 from rnnbench.plan.skipping import why_skipped
 from rnnbench.recurrence import Chooser
 from rnnbench.registry import asked
-from rnnbench.resolving import ResolvedTask, ResolvedUnit, first_metric
+from rnnbench.resolving import ResolvedTask, ResolvedUnit, first_metric, located
 from rnnbench.study import Budget, SearchSpace, Study
 from rnnbench.suite import Suite
 
@@ -61,16 +63,12 @@ def network_study(
         chosen.name,
         device,
     )
-    # a cell that contradicts itself is found before anything trains
-    asked(
-        unit.component,
-        lambda: network_of(replace(template, device="cpu"), unit.component.cls, task.task),
-    )
-    way = (
-        Chosen("in turn", "nothing of it is trained")
-        if skipped
-        else asked(unit.component, lambda: ways.choose(template, unit.component.cls, task.task))
-    )
+    way = Chosen("in turn", "nothing of it is trained")
+    if not skipped:
+        # a cell that contradicts itself is found before anything trains
+        tried = partial(_built, template, unit, task)
+        located(suite, entry.at, lambda: asked(unit.component, tried))
+        way = asked(unit.component, lambda: ways.choose(template, unit.component.cls, task.task))
     return Study(
         architecture=entry.label,
         setting=task.entry.name,
@@ -100,7 +98,7 @@ def network_study(
         compiler=chosen.compiler,
         way_reason=way.reason,
         member_bytes=member_bytes(
-            unit, task, counted.parameters, chosen.history, suite.training.batch
+            unit, task, matched.hidden, counted.parameters, chosen.history, suite.training.batch
         ),
         cell_source=unit.component.source,
         task_source=task.component.source,
@@ -108,6 +106,10 @@ def network_study(
         shortest_path=asked(task.component, lambda: task.task.shortest_path(entry.bidirectional)),
         skipped=skipped,
     )
+
+
+def _built(template: Member, unit: ResolvedUnit, task: ResolvedTask) -> Network:
+    return network_of(replace(template, device="cpu"), unit.component.cls, task.task)
 
 
 def _recipe(suite: Suite, task: ResolvedTask) -> Recipe:

@@ -8,7 +8,7 @@ from typing import TypedDict
 from rnnbench.hyperparameters import AttentionKind
 from rnnbench.matching import TOLERANCE, Matched, match
 from rnnbench.nn.readout import target_width
-from rnnbench.nn.sizes import Sizes, flops, sizes
+from rnnbench.nn.sizes import Sizes, flops, output_width, sizes
 from rnnbench.nn.vectors import input_width
 from rnnbench.registry import asked
 from rnnbench.resolving import ResolvedTask, ResolvedUnit, located
@@ -69,7 +69,12 @@ def _stacking(entry: ArchitectureEntry) -> _Stacking:
 
 
 def member_bytes(
-    unit: ResolvedUnit, task: ResolvedTask, parameters: int, history: int, batch: int
+    unit: ResolvedUnit,
+    task: ResolvedTask,
+    hidden: int,
+    parameters: int,
+    history: int,
+    batch: int,
 ) -> int:
     """Estimate the memory that a member of a group takes while it trains.
 
@@ -82,4 +87,8 @@ def member_bytes(
     read, said = one.sequence_length, one.target_length
     kept = both * history * max(read, said)
     kept += input_width(one.inputs) * read + target_width(one.targets) * said
+    if unit.entry.attention != "none":
+        # weights of every pair of steps; an additive attention has a vector for each
+        width = output_width(unit.unit, hidden) if unit.entry.attention == "additive" else 1
+        kept += read * said * width
     return 4 * (2 * kept * batch + 8 * parameters)

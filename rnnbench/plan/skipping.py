@@ -15,6 +15,11 @@ def why_skipped(unit: ResolvedUnit, task: ResolvedTask, chunk: int | None) -> st
         return f"{entry.label} is bidirectional, and chunks of a sequence are read in order"
     if entry.attention != "none" and not isinstance(one.targets, Sequences):
         return f"{entry.label} has attention, which needs a decoder, and {task.entry.task} has none"
+    if entry.attention == "dot" and entry.bidirectional:
+        return (
+            f"{entry.label} has attention `dot`, which compares vectors of one width, and its "
+            "encoder of two directions says twice as much as its decoder; `general` takes both"
+        )
     if not isinstance(unit.unit, Layer):
         return ""
     if one.pattern not in unit.unit.patterns:

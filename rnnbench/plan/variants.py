@@ -46,8 +46,11 @@ def study_of(
         )
         if other.skipped != study.skipped:
             reason = other.skipped or study.skipped
+            (name, *_) = (
+                name for name in STACK if getattr(entry, name) != getattr(unit.entry, name)
+            )
             raise suite.error(
-                ("search", "space", "bidirectional"),
+                ("search", "space", name),
                 f"not every choice applies to `{task.entry.name}`: {reason}",
             )
         variants.append(replace(other, search=study.search))

@@ -10,6 +10,9 @@ from rnnbench.findings.standings import perfect
 from rnnbench.findings.tuning import amount, tuned
 from rnnbench.findings.wording import GAP, counted, number, space
 
+SPOKEN = "sequence-to-sequence"
+"""The pattern of tasks whose answers a decoder says."""
+
 
 def moment(iso: str) -> str:
     """Write `2026-11-20T14:02:00Z` as `2026-11-20 14:02 UTC`."""
@@ -92,8 +95,11 @@ def card(architecture: Mapping[str, Any], searched: Collection[str]) -> list[tup
     stack = {
         "layers": counted(architecture["layers"], "layer"),
         "bidirectional": "both directions" if architecture["bidirectional"] else "one direction",
+        "attention": f"{architecture.get('attention', 'none')} attention",
         "dropout": f"dropout {architecture['dropout']:g}",
     }
+    if architecture.get("attention", "none") == "none" and "attention" not in searched:
+        del stack["attention"]
     shown = [f"{name} searched" if name in searched else text for name, text in stack.items()]
     return [
         (
@@ -111,13 +117,29 @@ def search(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say how configurations were searched and trained."""
     budget = manifest["budget"]
     updates = budget["updates"]
+    spoken = any(entry["pattern"] == SPOKEN for entry in manifest["settings"].values())
     each = updates.items() if isinstance(updates, dict) else ()
     training = ", ".join(f"{task} {count:,}" for task, count in each) or f"{updates:,}"
     return [
         ("budget", f"{budget['name']}: {training} updates, {counted(budget['seeds'], 'seed')}"),
         *_searched(manifest),
-        *((f"training: {name}", str(value)) for name, value in manifest["training"].items()),
+        *(
+            (f"training: {name}", str(value))
+            for name, value in manifest["training"].items()
+            if spoken or not name.startswith("teacher_")
+        ),
+        *([("decoding", _decoding(manifest))] if spoken else []),
     ]
+
+
+def _decoding(manifest: Mapping[str, Any]) -> str:
+    beam = manifest.get("evaluation", {}).get("beam", 1)
+    if beam == 1:
+        return "the likeliest symbol at each step"
+    return (
+        f"what runs say in the end is looked for with a beam of {beam}; in trials, curves and "
+        "samples it is the likeliest symbol at each step"
+    )
 
 
 def _pruned(found: Mapping[str, Any]) -> str:

@@ -33,9 +33,9 @@ def looked(results: Results) -> list[Looked]:
     table = results.alignments
     if table.empty:
         return []
-    first = table[table["replicate"] == table["replicate"].min()]
     found = []
-    for (setting, architecture), rows in first.groupby(["setting", "architecture"], sort=False):
+    for (setting, architecture), every in table.groupby(["setting", "architecture"], sort=False):
+        rows = every[every["replicate"] == every["replicate"].min()]
         pictures = []
         for _, one in rows.groupby("sequence", sort=True):
             weights = one.pivot_table(index="said_step", columns="read_step", values="weight")

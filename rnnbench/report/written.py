@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rnnbench.report.described import SPOKEN
 from rnnbench.results import Results
 from rnnbench.text import UNKNOWN
 
@@ -18,13 +19,14 @@ class Written:
 
     architecture: str
     setting: str
+    answers: bool
     texts: Mapping[str, Sequence[tuple[str, str]]]
 
     @property
     def short(self) -> bool:
         """Whether the texts are answers of a few words, which fit into a table."""
         every = [text for each in self.texts.values() for _, text in each]
-        return len(self.texts) > 2 and all(len(t) <= SHORT and "\n" not in t for t in every)
+        return self.answers and all(len(t) <= SHORT and "\n" not in t for t in every)
 
     @property
     def updates(self) -> Sequence[str]:
@@ -48,16 +50,18 @@ def written(results: Results) -> list[Written]:
                 (f"{int(update):,}", str(text))
                 for update, text in zip(chosen["update"], chosen["text"], strict=True)
             ]
-        found.append(Written(str(architecture), str(setting_name), texts))
+        pattern = results.manifest["settings"][str(setting_name)]["pattern"]
+        found.append(Written(str(architecture), str(setting_name), pattern == SPOKEN, texts))
     return found
 
 
 def written_caption(results: Results) -> str:
     """Say where the texts come from, and what stands for something else in them."""
+    patterns = {name: entry["pattern"] for name, entry in results.manifest["settings"].items()}
     texts = results.samples["text"]
-    brackets = (
-        "What stands first, in brackets, was given. " if any(texts.str.startswith("[")) else ""
-    )
+    own = texts[results.samples["setting"].map(patterns) != SPOKEN]
+    given = any(own.str.startswith("["))
+    brackets = "What stands first, in brackets, was given. " if given else ""
     known = any(texts.str.contains(UNKNOWN, regex=False))
     unknown = f"{UNKNOWN} stands for every symbol that the vocabulary lacks. " if known else ""
     return (
