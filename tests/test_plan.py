@@ -641,7 +641,8 @@ def test_what_a_reader_must_know_of_the_data_is_said_beforehand(planned):
         ("copy_memory: 40", "char_lm: 40"),
     )
     assert made.notes
-    assert all(note.startswith("char_lm(text=hello): ") for note in made.notes)
+    assert made.notes[0] == "data of char_lm(text=hello):"
+    assert all(note.startswith("  ") for note in made.notes[1:])
     assert planned().notes == ()
 
 

@@ -107,8 +107,8 @@ def command(
         f"{counted(wanted.search.confirm_seeds, 'more seed')}, and "
         f"{counted(spent.seeds, 'run')} of the frozen choice."
     )
-    for note in (*planned.notes, *planned.warnings):
-        out.print(f"note: {note}")
+    for line in (*planned.notes, *(f"note: {warning}" for warning in planned.warnings)):
+        out.print(line)
     for text in _ways(planned.trained):
         out.print(text)
     number = len(gpus) or workers or cores()

@@ -162,8 +162,8 @@ def _print_head(planned: Plan, workers: int, gpus: tuple[str, ...]) -> None:
     )
     for skip in planned.skips:
         typer.echo(f"skipped: {skip}", err=True)
-    for note in (*planned.notes, *planned.warnings):
-        typer.echo(f"note: {note}", err=True)
+    for line in (*planned.notes, *(f"note: {warning}" for warning in planned.warnings)):
+        typer.echo(line, err=True)
 
 
 def _write_suite(folder: Path, planned: Plan) -> None:

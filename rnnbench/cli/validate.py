@@ -32,5 +32,5 @@ def command(suite: SuiteFile, budget: Budget = None, only: Only = None, sets: Se
     typer.echo(f"{suite}: fine; {studies} with budget {wanted.chosen.name}")
     for skip in planned.skips:
         typer.echo(f"skipped: {skip}")
-    for note in (*planned.notes, *planned.warnings):
-        typer.echo(f"note: {note}")
+    for line in (*planned.notes, *(f"note: {warning}" for warning in planned.warnings)):
+        typer.echo(line)

@@ -43,12 +43,12 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of the data, setting by setting."""
-        return tuple(
-            f"{name}: {note}"
-            for name, setting in self.settings.items()
-            for note in (*setting["notes"], *setting["leaks"])
-        )
+        """What a reader must know of the data, line by line under the name of its setting."""
+        lines = []
+        for name, setting in self.settings.items():
+            known = (*setting["notes"], *setting["leaks"])
+            lines += [f"data of {name}:", *(f"  {note}" for note in known)] if known else []
+        return tuple(lines)
 
     @property
     def skips(self) -> tuple[str, ...]:
