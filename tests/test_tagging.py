@@ -209,6 +209,7 @@ def test_with_files_for_all_parts_nothing_is_dealt(write):
     assert len(sequences(task.batch(9, seeded(0)))) <= 9
     for part in ("validation", "test"):
         assert f"9 of 9 {part} sentences are also in the training part" in task.leaks
+    assert "9 of 9 test sentences are also in the validation part" in task.leaks
     assert not any("dealt" in note for note in task.notes)
 
 

@@ -237,7 +237,10 @@ def test_a_test_table_is_the_test_part_and_validation_is_dealt_from_the_rest(tab
     task = TextClassification(data=data, test=test)
     assert len(task.held_out("test", seeded(0))) == 9
     assert len(task.held_out("valid", seeded(0))) == 11
-    assert task.leaks == ("7 of 9 test texts are also in the training part",)
+    assert task.leaks == (
+        "7 of 9 test texts are also in the training part",
+        "2 of 9 test texts are also in the validation part",
+    )
     both = TextClassification(data=data, test=test, valid=table(rows(7), "valid.tsv"))
     assert len(both.held_out("valid", seeded(0))) == 7
     assert both.notes[0] == ("100 training texts, 7 validation texts, 9 test texts")

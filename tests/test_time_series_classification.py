@@ -156,14 +156,18 @@ def test_a_test_file_is_the_test_part_and_is_scaled_as_training_is(tmp_path):
     assert task.held_out("valid", seeded(0)).targets.bincount().tolist() == [2, 2]
 
 
-def test_cases_of_training_that_come_again_are_counted_for_each_held_out_part(tmp_path):
+def test_cases_that_come_again_in_another_part_are_counted(tmp_path):
     test = write(tmp_path / "test.ts", HEADER + CASES)
     once = read(tmp_path, HEADER + CASES, test=test)
-    assert once.leaks == ("16 of 20 test cases are also in the training part",)
+    assert once.leaks == (
+        "16 of 20 test cases are also in the training part",
+        "4 of 20 test cases are also in the validation part",
+    )
     twice = read(tmp_path, HEADER + CASES + CASES, test=test)
     assert [note.partition(" of ")[2] for note in twice.leaks] == [
         "8 validation cases are also in the training part",
         "20 test cases are also in the training part",
+        "20 test cases are also in the validation part",
     ]
 
 

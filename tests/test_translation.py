@@ -191,10 +191,23 @@ def test_sources_and_pairs_that_training_has_too_are_counted(table):
     assert task.leaks == (
         "2 of 3 validation sources are also in the training part",
         "2 of 3 test sources are also in the training part",
+        "3 of 3 test sources are also in the validation part",
         "1 of 3 validation pairs are also in the training part",
         "1 of 3 test pairs are also in the training part",
+        "3 of 3 test pairs are also in the validation part",
     )
     assert Translation(data=table(rows(20))).leaks == GENERATED[0].leaks == ()
+
+
+def test_test_pairs_that_were_dealt_to_validation_are_counted(table):
+    data, other = table(rows(20)), table("Hm.\tHm.\n", "other.tsv")
+    dealt = [pair.source[2] for pair in Translation(data=data, test=other)._parts["valid"]]
+    again = "".join(f"I am {n}.\tJe suis {n}.\n" for n in dealt)
+    task = Translation(data=data, test=table(again, "test.tsv"))
+    assert task.leaks == (
+        "2 of 2 test sources are also in the validation part",
+        "2 of 2 test pairs are also in the validation part",
+    )
 
 
 def test_no_source_is_in_two_parts_of_a_file(table):

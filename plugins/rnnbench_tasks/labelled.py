@@ -172,7 +172,7 @@ class Labelled:
         return tuple(notes)
 
     def leaks(self, noun: str) -> tuple[str, ...]:
-        """Say how many held-out sequences training has too."""
+        """Say how many held-out sequences another part has too."""
         contents = {part: _contents(batch) for part, batch in self.parts.items()}
         return tuple(overlaps(contents, noun))
 

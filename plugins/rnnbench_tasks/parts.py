@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Literal
 
 import rnnbench
@@ -22,11 +23,11 @@ TITLES: Mapping[Part, str] = {"train": "training", "valid": "validation", "test"
 
 
 def overlaps(parts: Mapping[Part, Sequence[Hashable]], noun: str) -> Iterator[str]:
-    """Say for each held-out part how many of its sequences equal one of the training part."""
-    known = set(parts["train"])
-    for part in PARTS[1:]:
-        if shared := sum(one in known for one in parts[part]):
+    """Say for each held-out part how many of its sequences an earlier part, of three, has too."""
+    for known, part in combinations(PARTS, 2):
+        there = set(parts[known])
+        if shared := sum(one in there for one in parts[part]):
             yield (
                 f"{shared:,} of {len(parts[part]):,} {TITLES[part]} {noun} are also in the "
-                "training part"
+                f"{TITLES[known]} part"
             )

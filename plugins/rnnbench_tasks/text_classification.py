@@ -195,7 +195,7 @@ class TextClassification(rnnbench.Task):
 
     @property
     def leaks(self) -> tuple[str, ...]:
-        """How many held-out texts training has too, as they are read."""
+        """How many held-out texts another part has too, as they are read."""
         read = {
             part: [text.symbols[-self._steps :] for text in texts]
             for part, texts in self._texts.items()

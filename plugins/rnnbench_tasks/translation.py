@@ -220,7 +220,7 @@ class Translation(rnnbench.Task):
 
     @property
     def leaks(self) -> tuple[str, ...]:
-        """How many held-out sources, and whole pairs, training has too."""
+        """How many held-out sources, and whole pairs, another part has too."""
         sources = {part: [pair.source for pair in some] for part, some in self._parts.items()}
         return (*overlaps(sources, "sources"), *overlaps(self._parts, "pairs"))
 

@@ -17,7 +17,7 @@ GENERATED = 3000
 
 @dataclass(frozen=True)
 class Treebank:
-    """Sentences by part, what a reader must know of them, what training shares with the test."""
+    """Sentences by part, what a reader must know of them, what parts share."""
 
     parts: Mapping[Part, list[Sentence]]
     notes: tuple[str, ...]
