@@ -62,7 +62,7 @@ def test_the_key_decides_where_something_belongs():
     assert not endless.belongs(drawn, "test").all()
 
 
-def test_repetitions_come_last():
-    columns = torch.tensor([[3, 3, 1, 3, 2]])
-    assert endless.different_first(columns, 3).tolist() == [[3, 1, 2]]
-    assert endless.different_first(columns, 5).tolist() == [[3, 1, 2, 3, 3]]
+def test_repetitions_are_dropped():
+    columns = torch.tensor([[3, 3, 1, 3, 2], [0, 0, 1, 0, 1]])
+    assert endless.different(columns, 2).tolist() == [[3, 1], [0, 1]]
+    assert endless.different(columns, 5).tolist() == [[3, 1, 2], [0, 1, 1]]

@@ -90,9 +90,24 @@ def test_no_string_is_in_two_parts(task):
     assert len(test) > 500
 
 
-def test_held_out_strings_repeat_only_where_there_are_too_few():
-    task = Reverse()
-    assert len(set(sources(task, task.held_out("test", seeded(0))))) == 768
+@pytest.mark.parametrize("longest", [20, 3])
+def test_no_held_out_string_comes_twice(longest):
+    task = Reverse(shortest=1, longest=longest)
+    for split in ("valid", "test"):
+        strings = sources(task, task.held_out(split, seeded(0)))
+        assert len(strings) == len(set(strings))
+
+
+def test_notes_say_where_fewer_different_strings_are_held_out_than_wanted():
+    few, many = Reverse(shortest=1, longest=3), Reverse()
+    counts = {split: len(few.held_out(split, seeded(0))) for split in ("valid", "test")}
+    assert 80 < counts["test"] < 140
+    assert [note.partition(" pairs ")[0] for note in few.notes] == [
+        f"{counts['valid']} different validation",
+        f"{counts['test']} different test",
+    ]
+    assert [len(many.held_out(split, seeded(0))) for split in ("valid", "test")] == [256, 768]
+    assert many.notes == ()
 
 
 def test_the_default_strings_differ_from_seed_to_seed_and_are_the_same_for_one():
@@ -112,6 +127,11 @@ def test_anchors_are_what_the_predictors_measure(task):
     assert task.anchors.solved == 0.99
 
 
+def test_anchors_are_measured_once():
+    task = Reverse()
+    assert task.anchors is task.anchors
+
+
 @every_task
 def test_predictors_fit_any_batch_that_is_asked_about(task):
     test = task.held_out("test", seeded(5)).choose(torch.tensor([0, 2]), task.pattern)
@@ -123,8 +143,8 @@ def test_predictors_fit_any_batch_that_is_asked_about(task):
 def test_a_guess_is_right_by_chance_as_often_as_said():
     task = Reverse(shortest=1, longest=3, symbols=10)
     test = task.held_out("test", seeded(0))
-    guess = torch.randint(11, (4, 768 * 400), generator=seeded(1))
-    right = exact(task, guess, test.targets.repeat(1, 400))
+    guess = torch.randint(11, (4, len(test) * 3000), generator=seeded(1))
+    right = exact(task, guess, test.targets.repeat(1, 3000))
     assert right == pytest.approx(task.anchors.chance, rel=0.2)
 
 

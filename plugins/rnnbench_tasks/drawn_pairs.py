@@ -11,15 +11,16 @@ from torch import Generator, Tensor
 
 import rnnbench
 from rnnbench_tasks import endless, pairs
-from rnnbench_tasks.parts import Part
+from rnnbench_tasks.parts import TITLES, Part
 
 BLANK = -1
 """No symbol: what columns may hold anywhere, and is dropped when they become sequences."""
 
-HELD_OUT: dict[rnnbench.Split, int] = {"valid": 256, "test": 768}
+WANTED: Mapping[rnnbench.Split, int] = {"valid": 256, "test": 768}
+"""How many different pairs held-out parts have where there are so many."""
 
 DRAWS = 4
-"""Held-out pairs are chosen out of so many times their number, to be different."""
+"""Held-out pairs are chosen out of so many times the number wanted."""
 
 COUNTED = 4096
 """The training answers out of which the trivial predictor takes the most frequent."""
@@ -66,7 +67,7 @@ class DrawnPairs(rnnbench.Task):
         """What naive predictors measure on the test part, by name."""
         return {}
 
-    @property
+    @cached_property
     def anchors(self) -> rnnbench.Anchors:
         """A guess of every symbol, the most frequent training answer, and the rule.
 
@@ -86,9 +87,22 @@ class DrawnPairs(rnnbench.Task):
         return self._told(self._taken("train", size, generator))
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
-        """Draw 256 pairs for validation or 768 for the test, different while there are enough."""
-        drawn = self._taken(split, DRAWS * HELD_OUT[split], generator)
-        return self._told(endless.different_first(drawn, HELD_OUT[split]))
+        """Draw 256 different pairs for validation or 768 for the test, or as many as there are."""
+        drawn = self._taken(split, DRAWS * WANTED[split], generator)
+        return self._told(endless.different(drawn, WANTED[split]))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many pairs there are in held-out parts that have fewer than are wanted."""
+        counts = {
+            split: len(self.held_out(split, torch.Generator().manual_seed(0))) for split in WANTED
+        }
+        return tuple(
+            f"{count} different {TITLES[split]} pairs are in the draws of seed 0, where "
+            f"{WANTED[split]} are wanted; none is scored twice"
+            for split, count in counts.items()
+            if count < WANTED[split]
+        )
 
     def trivial(self, batch: rnnbench.Batch) -> Tensor:
         """Say the most frequent of 4096 training answers: [target steps, batch]."""

@@ -47,10 +47,10 @@ def take(
     return torch.cat(kept, 1)[:, :size]
 
 
-def different_first(columns: Tensor, size: int) -> Tensor:
-    """Return `size` of the columns [values, count], one that was there before only if need be."""
-    _, numbers = torch.unique(columns, dim=1, return_inverse=True)
+def different(columns: Tensor, most: int) -> Tensor:
+    """Return the first `most` different ones of the columns [values, count], in their order."""
+    found, numbers = torch.unique(columns, dim=1, return_inverse=True)
     places = torch.arange(len(numbers), device=columns.device)
-    first = torch.full_like(places, len(numbers)).scatter_reduce_(0, numbers, places, "amin")
-    repeated = (first[numbers] < places).int()
-    return columns[:, repeated.argsort(stable=True)[:size]]
+    first = places.new_full((found.shape[1],), len(places))
+    first.scatter_reduce_(0, numbers, places, "amin")
+    return columns[:, first.sort().values[:most]]
