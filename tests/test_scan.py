@@ -167,6 +167,11 @@ def test_held_out_parts_are_whole(split, part):
     assert list(zip(sources, answers, strict=True)) == expected
 
 
+def test_what_is_read_and_said_is_made_once():
+    task = TASKS["simple"]
+    assert task.inputs is task.inputs and task.targets is task.targets
+
+
 def test_a_seed_decides_the_batch():
     first, same, other = (TASKS["simple"].batch(16, seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(first.inputs, same.inputs)

@@ -126,6 +126,11 @@ def test_what_is_held_out_does_not_depend_on_how_much_is_trained_on():
     assert small._parts["train"] == large._parts["train"][:500]
 
 
+def test_what_is_read_and_said_is_made_once():
+    task = GENERATED[0]
+    assert task.inputs is task.inputs and task.targets is task.targets
+
+
 def test_a_seed_decides_the_batch():
     first, same, other = (GENERATED[0].batch(16, seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(first.inputs, same.inputs)

@@ -78,13 +78,13 @@ class Scan(rnnbench.Task):
         """The most actions of a training command, and <END>."""
         return len(self._train.targets)
 
-    @property
+    @cached_property
     def inputs(self) -> rnnbench.Tokens:
         """The words of the training commands; of a file, number 0 stands for all others."""
         words = self._words.symbols
         return rnnbench.Tokens(len(words), self.embedding or None, words, between=" ")
 
-    @property
+    @cached_property
     def targets(self) -> rnnbench.Sequences:
         """The actions of the training commands, and <END>; of a file, number 0 is never said."""
         symbols = (*self._actions.symbols, END)

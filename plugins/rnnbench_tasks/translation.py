@@ -123,7 +123,7 @@ class Translation(rnnbench.Task):
         """The symbols of the longest target for training, and <END>."""
         return len(self._batches["train"].targets)
 
-    @property
+    @cached_property
     def inputs(self) -> rnnbench.Tokens:
         """The symbols of the training sources; number 0 stands for all others."""
         symbols = self._sources.symbols
@@ -131,7 +131,7 @@ class Translation(rnnbench.Task):
             len(symbols), self.embedding or None, symbols, _between(self.source_unit)
         )
 
-    @property
+    @cached_property
     def targets(self) -> rnnbench.Sequences:
         """The symbols of the training targets; number 0 stands for all others, and is never said.
 
