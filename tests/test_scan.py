@@ -185,6 +185,7 @@ def test_anchors_are_what_the_predictors_measure(split):
     assert exact(task.oracle(test), test) == task.anchors.oracle == 1.0
     assert exact(task.trivial(test), test) == task.anchors.trivial < 0.001
     assert task.anchors.chance < 1e-4
+    assert set(task.anchors.floors) == {"nearest"}
     assert task.anchors.floors["nearest"] < 0.03
 
 

@@ -107,7 +107,8 @@ def test_the_oracle_translates_and_anchors_are_what_the_predictors_measure(task)
     assert torch.equal(task.oracle(test), test.targets)
     assert chrf(task, task.oracle(test), test) == task.anchors.oracle == 100.0
     assert chrf(task, task.trivial(test), test) == task.anchors.trivial
-    assert task.anchors.trivial == task.anchors.floors["most_frequent"] < 20
+    assert task.anchors.trivial < 20
+    assert set(task.anchors.floors) == {"copy", "nearest"}
     assert task.anchors.floors["copy"] < 2
     assert 25 < task.anchors.floors["nearest"] < 60
     assert 5 < task.anchors.chance < 20
@@ -339,6 +340,13 @@ def test_one_pair_with_tables_of_their_own_is_enough(table):
     assert task.anchors.trivial == 100.0
 
 
+def test_a_file_that_one_answer_suits_best_is_solved_where_that_is_reached(table):
+    train = table("".join(f"Is it {n}?\t{'Nein' if n == 1 else 'Ja'}.\n" for n in range(20)))
+    test = table("Is it 1?\tJa.\nIs it 2?\tNein.\nIs it 3?\tJa.\n", "test.tsv")
+    anchors = Translation(data=train, valid=test, test=test).anchors
+    assert anchors.solved == anchors.trivial > max(anchors.floors.values())
+
+
 @pytest.mark.parametrize(
     "chosen", [{"sentences": 0}, {"source_unit": "syllable"}, {"limit": -1}, {"seen": 0}]
 )
@@ -366,7 +374,7 @@ def test_questions_and_languages_of_a_real_file():
     assert sum(map(len, test.references)) == 293
     assert task.target_length <= 41
     assert 12 < task.anchors.floors["nearest"] < 18
-    assert task.anchors.solved == max(task.anchors.floors.values())
+    assert task.anchors.solved == max(task.anchors.trivial, *task.anchors.floors.values())
     assert task.anchors.oracle is None
     assert chrf(task, task.trivial(test), test) == task.anchors.trivial
     assert Bleu().measure([answers[0] for answers in test.references], test.references) == 100.0

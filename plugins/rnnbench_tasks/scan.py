@@ -104,15 +104,14 @@ class Scan(rnnbench.Task):
         several, the first. The oracle is there where all test answers follow SCAN's rule.
         """
         test = self._parts["test"]
-        trivial = _exact(self.trivial(test), test)
         ruled = self.oracle(test)
         lengths = torch.tensor([len(pair.target) + 1 for pair in self._numbered["test"]])
         return rnnbench.Anchors(
             chance=(self.targets.count ** -lengths.double()).mean().item(),
-            trivial=trivial,
+            trivial=_exact(self.trivial(test), test),
             oracle=None if ruled is None else _exact(ruled, test),
             solved=SOLVED,
-            floors={"most_frequent": trivial, "nearest": self._nearest()},
+            floors={"nearest": self._nearest()},
         )
 
     def shortest_path(self, bidirectional: bool) -> float:
