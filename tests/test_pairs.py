@@ -50,3 +50,9 @@ def test_what_was_said_is_cut_or_closed_to_the_steps_asked_for():
     said = torch.tensor([[1], [2], [3]])
     assert pairs.fit(said, 2, END).T.tolist() == [[1, 2]]
     assert pairs.fit(said, 5, END).T.tolist() == [[1, 2, 3, END, END]]
+
+
+def test_answers_to_a_batch_have_its_target_steps():
+    batch = pairs.batch(PAIRS, END)
+    assert pairs.answered([[4], []], batch, END).T.tolist() == [[4, 9, 9, 9], [9, 9, 9, 9]]
+    assert pairs.answered([[1] * 5, [2]], batch, END).T.tolist() == [[1, 1, 1, 1], [2, 9, 9, 9]]

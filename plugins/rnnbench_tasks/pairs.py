@@ -63,6 +63,12 @@ def fit(said: Tensor, steps: int, end: int) -> Tensor:
     return torch.cat([said[:steps], said.new_full((missing, said.shape[1]), end)])
 
 
+def answered(answers: Sequence[Sequence[int]], to: rnnbench.Batch, end: int) -> Tensor:
+    """Lay answers to a batch out as its targets are: [target steps, batch]."""
+    said = batch([Pair([0], answer) for answer in answers], end).targets
+    return fit(said, len(to.targets), end).to(to.targets.device)
+
+
 def longer_than(sequences: Iterable[Sequence[int]], steps: int) -> int:
     """Count the sequences that have more than these steps."""
     return sum(len(sequence) > steps for sequence in sequences)

@@ -137,7 +137,7 @@ class Scan(rnnbench.Task):
         """Say the most frequent training answer: [target steps, batch]."""
         answers = Counter(tuple(pair.target) for pair in self._numbered["train"])
         ((most, _),) = answers.most_common(1)
-        return self._said([most] * len(batch), batch)
+        return pairs.answered([most] * len(batch), batch, self.targets.end)
 
     def oracle(self, batch: rnnbench.Batch) -> Tensor | None:
         """Answer by the rule: [target steps, batch]; None where a file has other answers."""
@@ -149,7 +149,7 @@ class Scan(rnnbench.Task):
             if actions is None:
                 return None
             answers.append(self._actions.encode(actions))
-        return self._said(answers, batch)
+        return pairs.answered(answers, batch, self.targets.end)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -194,11 +194,6 @@ class Scan(rnnbench.Task):
         near = torch.cat([torch.cdist(part, known, p=1).argmin(1) for part in parts]).tolist()
         right = [train[n].target == pair.target for n, pair in zip(near, test, strict=True)]
         return sum(right) / len(right)
-
-    def _said(self, answers: list[list[int]], batch: rnnbench.Batch) -> Tensor:
-        """Lay answers out as the targets of a batch are."""
-        said = pairs.batch([Pair([0], answer) for answer in answers], self.targets.end).targets
-        return pairs.fit(said, len(batch.targets), self.targets.end).to(batch.targets.device)
 
     @property
     def _train(self) -> rnnbench.Batch:

@@ -196,7 +196,7 @@ class Translation(rnnbench.Task):
         """Say the target that training has most often, of several the first: [steps, batch]."""
         counts = Counter(tuple(pair.target) for pair in self._numbered["train"])
         ((most, _),) = counts.most_common(1)
-        return self._said([most] * len(batch), batch)
+        return pairs.answered([most] * len(batch), batch, self.targets.end)
 
     def oracle(self, batch: rnnbench.Batch) -> Tensor | None:
         """Translate generated sentences by their grammar: [target steps, batch].
@@ -211,7 +211,7 @@ class Translation(rnnbench.Task):
             words = rnnbench.symbols(text.lower(), "word")
             translated = english_korean.korean(english_korean.read(words[:-1]))
             answers.append(self._targets.encode(self._cut(translated, self.target_unit)))
-        return self._said(answers, batch)
+        return pairs.answered(answers, batch, self.targets.end)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -418,11 +418,6 @@ class Translation(rnnbench.Task):
 
     def _texts(self, said: Tensor) -> list[str]:
         return [self.targets.text(numbers) for numbers in said.T.tolist()]
-
-    def _said(self, answers: Sequence[Sequence[int]], batch: rnnbench.Batch) -> Tensor:
-        """Lay answers out as the targets of a batch are."""
-        said = pairs.batch([Pair([0], answer) for answer in answers], self.targets.end).targets
-        return pairs.fit(said, len(batch.targets), self.targets.end).to(batch.targets.device)
 
     def _chrf(self, said: Sequence[str]) -> float:
         """Score answers to the test as the metric does."""
