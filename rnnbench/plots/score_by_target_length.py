@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rnnbench.findings.standings import counted_units, replicated
 from rnnbench.plots.canvas import COLUMNS, Drawing, Omitted, draw_anchors, draw_series
@@ -43,6 +44,7 @@ def score_by_target_length(results: Results) -> Drawing | Omitted:
     def panel(axes: Axes, title: str, data: pd.DataFrame) -> None:
         for index, architecture in enumerate(architectures):
             draw_series(axes, data[data["architecture"] == architecture], index)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("length of the right answer (symbols)")
         draw_anchors(axes, settings[title], data)
 
