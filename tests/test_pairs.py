@@ -17,20 +17,6 @@ def test_pairs_stand_side_by_side_and_each_target_is_closed_and_padded_with_end(
     assert batch.mask is None and batch.references is None
 
 
-def test_a_training_batch_has_the_steps_it_is_asked_for():
-    batch = pairs.batch(PAIRS, END, steps=5, target_steps=6)
-    assert batch.inputs.shape == (5, 2)
-    assert batch.targets.shape == (6, 2)
-
-
-def test_what_is_cut_is_still_closed():
-    batch = pairs.batch(PAIRS, END, steps=2, target_steps=3)
-    assert batch.inputs.T.tolist() == [[1, 2], [5, 0]]
-    assert batch.targets.T.tolist() == [[4, 9, 9], [6, 7, 9]]
-    assert batch.lengths.tolist() == [2, 1]
-    assert pairs.longer_than((pair.source for pair in PAIRS), 2) == 1
-
-
 def test_the_empty_target_is_end_alone():
     assert pairs.batch([Pair([1], [])], END).targets.T.tolist() == [[END]]
 

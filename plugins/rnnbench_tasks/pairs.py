@@ -24,24 +24,15 @@ class Pair(NamedTuple):
 def batch(
     pairs: Sequence[Pair],
     end: int,
-    steps: int | None = None,
-    target_steps: int | None = None,
     references: Sequence[Sequence[str]] | None = None,
 ) -> rnnbench.Batch:
-    """Lay pairs side by side: inputs [steps, count], targets [target_steps, count].
-
-    A source is cut after `steps`, a target after `target_steps` − 1, so that `end` closes it still;
-    None: nothing is cut.
+    """Lay pairs side by side: inputs [steps, count], targets [target steps, count].
 
     Raises:
         DataError: that takes more memory than `rnnbench.pad` allows.
     """
-    if steps is None:
-        steps = max(len(pair.source) for pair in pairs)
-    if target_steps is None:
-        target_steps = max(len(pair.target) for pair in pairs) + 1
-    inputs, lengths = rnnbench.pad([_numbers(pair.source) for pair in pairs], steps)
-    said, said_lengths = rnnbench.pad([_numbers(pair.target) for pair in pairs], target_steps - 1)
+    inputs, lengths = _padded([pair.source for pair in pairs])
+    said, said_lengths = _padded([pair.target for pair in pairs])
     return rnnbench.Batch(
         inputs,
         close(said, said_lengths, end),
@@ -69,16 +60,12 @@ def answered(answers: Sequence[Sequence[int]], to: rnnbench.Batch, end: int) -> 
     return fit(said, len(to.targets), end).to(to.targets.device)
 
 
-def longer_than(sequences: Iterable[Sequence[int]], steps: int) -> int:
-    """Count the sequences that have more than these steps."""
-    return sum(len(sequence) > steps for sequence in sequences)
-
-
 def shared(train: Iterable[Pair], held_out: Iterable[Pair]) -> int:
     """Count the held-out pairs whose source is a source in training as well."""
     known = {tuple(pair.source) for pair in train}
     return sum(tuple(pair.source) in known for pair in held_out)
 
 
-def _numbers(sequence: Sequence[int]) -> Tensor:
-    return torch.tensor(sequence, dtype=torch.int64)
+def _padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    numbers = [torch.tensor(sequence, dtype=torch.int64) for sequence in sequences]
+    return rnnbench.pad(numbers, max(map(len, sequences)))
