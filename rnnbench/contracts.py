@@ -465,7 +465,7 @@ class Task(ABC):
 
     @property
     def leaks(self) -> tuple[str, ...]:
-        """What held-out parts share with training: a report doubts every score because of it."""
+        """What parts share that should not: a report doubts every score because of it."""
         return ()
 
     def samples(

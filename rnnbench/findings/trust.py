@@ -110,7 +110,7 @@ def _edges(results: Results) -> Iterator[Check]:
 
 
 def _data(results: Results) -> Iterator[Check]:
-    """Doubt settings whose test part is small, or known in training."""
+    """Doubt settings whose test part is small, or known before the test."""
     for name, setting in results.manifest["settings"].items():
         for leak in setting.get("leaks", ()):
             yield Check(False, f"{name}: {leak}", "settings")
