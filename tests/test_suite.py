@@ -227,6 +227,12 @@ def test_the_resolved_suite_reads_back_as_itself(tmp_path):
     assert resolved(read_suite(path)) == first
 
 
+@pytest.mark.parametrize("beam", ["0", "101", "2.5"])
+def test_a_beam_is_a_whole_number_that_a_machine_can_follow(tmp_path, beam):
+    text = TEXT.replace("budget:\n", f"evaluation: {{beam: {beam}}}\nbudget:\n", 1)
+    assert "`beam` takes a whole number from 1 to 100" in refusal(tmp_path, text)
+
+
 def test_the_resolved_suite_shows_the_backend_that_is_asked_for(tmp_path):
     assert resolved(read(tmp_path))["training"]["backend"] == "auto"
     forced = read(tmp_path, sets=["training.backend=loop"])
@@ -241,6 +247,9 @@ MISTAKES = [
     ("batch: 32", "bach: 32", "13:29", "bach", "did you mean `batch`?"),
     ("batch: 32", "clip: 0", "13:35", "0", "`clip` takes a number above 0"),
     ("batch: 32", "momentum: 1", "13:39", "1", "up to but not 1"),
+    ("batch: 32", "teacher_forcing: 1.5", "13:46", "1.5", "the share of symbols a decoder is told"),
+    ("batch: 32", "teacher_schedule: lin", "13:47", "lin", "did you mean `linear`?"),
+    ("tanh: {cell: rnn}", "tanh: {cell: rnn, attention: dots}", "4:32", "dots", "mean `dot`?"),
     ("batch: 32", "backend: lop", "13:38", "lop", "did you mean `loop`? Known: auto, fused"),
     ("batch: 32", "backend: 1", "13:38", "1", "`backend` takes auto, kernel, torch, fused or loop"),
     (

@@ -180,7 +180,9 @@ class Evaluation(Section):
     """How often a training is scored on validation data."""
 
     points: int = Field(default=20, ge=1, description=_COUNT)
-    beam: int = Field(default=1, ge=1, description=f"{_COUNT}: beginnings that are followed")
+    beam: int = Field(
+        default=1, ge=1, le=100, description="a whole number from 1 to 100: beginnings followed"
+    )
 
 
 class Only(Section):
