@@ -173,7 +173,8 @@ def results(
     }
     curves = pd.DataFrame(curve_rows, columns=_CURVE_COLUMNS)
     trials_, runs = pd.DataFrame(trial_rows), pd.DataFrame(run_rows)
-    tables = map(_typed, (trials_, runs, runs, curves))
+    scores = runs.assign(metric="", split="")
+    tables = map(_typed, (trials_, runs, scores, curves))
     if not spoken:
         return Results(manifest, *tables, _written(samples))
     lengths, alignments = _lengths(run_rows, manifest_settings), _alignments(run_rows)

@@ -710,3 +710,32 @@ def test_only_runs_are_listened_to_with_a_beam(planned):
     assert len(trials) == 1
     assert [run.recipe.beam for run in runs] == [1, 5]
     assert runs[0].key != runs[1].key
+
+
+def test_settings_of_the_budget_own_are_said(planned):
+    own = ("standard: {", "standard: {settings: [{task: adding_uniform, length: 10}], ")
+    updates = ("updates: {adding_uniform: 30, copy_memory: 40}", "updates: 30")
+    said = "budget standard has settings of its own; the suite's are not used"
+    assert said in planned(own, updates).warnings
+    assert said not in planned().warnings
+
+
+def test_what_is_for_decoders_alone_is_said_where_there_is_none(planned):
+    said = "teacher_forcing and beam are for decoders, and no setting has one"
+    told = ("batch: 16", "batch: 16, teacher_forcing: 0.5")
+    assert said in planned(told).warnings
+    assert said not in planned(told, *SPOKEN).warnings
+    assert said not in planned().warnings
+
+
+def test_a_suite_of_which_nothing_applies_is_refused(refusal):
+    changes = [(f"  {label}\n", "") for label in ("tanh: {cell: rnn}", "lstm: {cell: lstm}")]
+    only_layer = ("  bilstm: {cell: lstm, bidirectional: true, layers: 2, dropout: 0.1}\n",)
+    message = refusal(
+        *changes,
+        (*only_layer, "  bag: {layer: bag_of_words}\n"),
+        ("reference: lstm", "reference: bag"),
+        ("  - {task: adding_uniform, length: [10, 20]}\n", ""),
+        *SPOKEN,
+    )
+    assert "nothing of this suite applies: bag_of_words is for" in message

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 import synthetic
 
@@ -335,6 +336,45 @@ def test_short_answers_stand_side_by_side_from_early_to_late(tmp_path):
     row = cells.index("cd → dc")
     assert [words for words in cells[row + 1 :] if words][:3] == ["c100", "c200", "c400"]
     assert "<b>| → |>b<" in cells
+
+
+def test_every_metric_of_a_task_is_shown_with_its_interval(tmp_path):
+    results = synthetic.results(seeds=4)
+    results.manifest["settings"][COPY]["metrics"] = ["accuracy", "cross_entropy", "solved"]
+    scores = pd.DataFrame(
+        {
+            "architecture": name,
+            "setting": COPY,
+            "replicate": 0,
+            "seed_index": seed,
+            "split": split,
+            "metric": metric,
+            "value": value + seed / 10,
+        }
+        for name in ("gru", "lstm")
+        for seed in range(4)
+        for split, metric, value in [
+            ("valid", "accuracy", 9.0),
+            ("valid", "cross_entropy", 9.0),
+            ("test", "accuracy", 0.2),
+            ("test", "cross_entropy", 1.0),
+            ("test", "solved", 0.0),
+        ]
+    )
+    write_report(dataclasses.replace(results, scores=scores), tmp_path)
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert "| architecture | accuracy | cross_entropy |" in markdown
+    assert "| gru | 0.350 ± 0.205 | 1.150 ± 0.205 |" in markdown
+    assert "What do all metrics say?" not in report(tmp_path)[1]
+
+
+def test_long_answers_are_cut(tmp_path):
+    results = synthetic.results(samples=[("gru", COPY, 100, "a → " + "b" * 300, "c" * 300)])
+    results.manifest["settings"][COPY]["pattern"] = "sequence-to-sequence"
+    write_report(results, tmp_path)
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert f"| a → {'b' * 155}… | {'c' * 159}… |" in markdown
+    assert "sequences of the validation part" in markdown
 
 
 def test_where_attention_looked_is_shown_as_shades(tmp_path):

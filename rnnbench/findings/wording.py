@@ -12,6 +12,10 @@ GAP = "–"
 """Stands where there is no number."""
 
 
+ROUNDING = 1e-12
+"""Differences below this are what floating-point numbers leave of equal scores."""
+
+
 def number(value: float) -> str:
     """Write three decimals; below 0.01 two digits that count; below 0.0001 a power of ten."""
     if math.isnan(value):
@@ -39,7 +43,8 @@ def estimate(interval: Interval) -> str:
 
 
 def signed(value: float) -> str:
-    """Write a difference with its sign."""
+    """Write a difference with its sign; what rounding left of none is none."""
+    value = 0.0 if abs(value) < ROUNDING else value
     return f"+{number(value)}" if value > 0 else number(value)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rnnbench.contracts import Sequences
 from rnnbench.datafiles import DataFiles
 from rnnbench.group.way import Ways
 from rnnbench.hyperparameters import foreign
@@ -117,6 +118,9 @@ def plan(
         for unit in units
         for replicate in range(suite.search.replicates)
     )
+    if all(study.skipped for study in studies):
+        raise suite.error(("settings",), f"nothing of this suite applies: {studies[0].skipped}")
+    spoken = any(isinstance(task.task.targets, Sequences) for task in tasks)
     labels = {unit.entry.label for unit in units}
     contrasts = sum(set(pair) <= labels for pair in suite.contrasts)
     return Plan(
@@ -125,7 +129,7 @@ def plan(
         {unit.entry.label: unit_card(unit) for unit in units},
         {task.entry.name: asked(task.component, partial(task_card, task)) for task in tasks},
         (
-            *foreseen(suite, studies, contrasts),
+            *foreseen(suite, studies, contrasts, spoken),
             *forced(wanted, suite.training.backend),
             *(() if chooser.forced else fallbacks(studies)),
         ),

@@ -13,8 +13,17 @@ LEARNING = ("tpe", "gp")
 """The samplers that learn from results."""
 
 
-def foreseen(suite: Suite, studies: tuple[Study, ...], contrasts: int) -> Iterator[str]:
-    """Say beforehand what the results will not be able to show."""
+def foreseen(
+    suite: Suite, studies: tuple[Study, ...], contrasts: int, spoken: bool
+) -> Iterator[str]:
+    """Say beforehand what the results will not be able to show.
+
+    spoken  whether a decoder has anything to say in them
+    """
+    if suite.source.tree["budget"][suite.chosen.name].get("settings"):
+        yield f"budget {suite.chosen.name} has settings of its own; the suite's are not used"
+    if not spoken and (suite.training.teacher_forcing < 1 or suite.evaluation.beam > 1):
+        yield "teacher_forcing and beam are for decoders, and no setting has one"
     replicated = suite.search.replicates > 1
     units = suite.search.replicates if replicated else suite.chosen.seeds
     unit = "replicate" if replicated else "seed"

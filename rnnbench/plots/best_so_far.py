@@ -67,7 +67,7 @@ def best_so_far(results: Results) -> Drawing | Omitted:
     return Drawing(
         _ID,
         _TITLE,
-        caption + " Tuning data only; failed trials count as the trivial predictor (dashed), "
+        caption + " Tuning data only; failed trials count as the trivial predictor, "
         "pruned ones as they stood when they were dropped.",
         pd.concat(panels.values(), ignore_index=True),
         panels,

@@ -20,6 +20,7 @@ from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.failures import MOST_FAILURES, Failure, failures
 from rnnbench.report.looked import Looked, looked
 from rnnbench.report.method import method
+from rnnbench.report.metrics import Measured, measured
 from rnnbench.report.written import Written, written, written_caption
 from rnnbench.results import Results
 
@@ -62,6 +63,7 @@ class Content:
     edges: Sequence[Edge]
     floors: Sequence[tuple[str, Mapping[str, str]]]
     beaten: Sequence[str]
+    measured: Sequence[Measured]
     written: Sequence[Written]
     looked: Sequence[Looked]
     written_caption: str
@@ -130,6 +132,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         edges=edges(results),
         floors=floors(manifest),
         beaten=beaten(manifest, entries),
+        measured=measured(results),
         written=written(results),
         looked=looked(results),
         written_caption=written_caption(results),

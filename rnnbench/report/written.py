@@ -10,7 +10,7 @@ from rnnbench.results import Results
 from rnnbench.text import UNKNOWN
 
 SHORT = 160
-"""Texts of at most so many characters stand side by side in a table."""
+"""Answers, and what they answer, are shown up to so many characters."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,6 @@ class Written:
     setting: str
     answers: bool
     texts: Mapping[str, Sequence[tuple[str, str]]]
-
-    @property
-    def short(self) -> bool:
-        """Whether the texts are answers of a few words, which fit into a table."""
-        every = [text for each in self.texts.values() for _, text in each]
-        return self.answers and all(len(t) <= SHORT and "\n" not in t for t in every)
 
     @property
     def updates(self) -> Sequence[str]:
@@ -40,19 +34,24 @@ def written(results: Results) -> list[Written]:
     places = results.samples.groupby(["setting", "architecture"], sort=False)
     for (setting_name, architecture), rows in places:
         first = rows[rows["replicate"] == rows["replicate"].min()]
+        answers = results.manifest["settings"][str(setting_name)]["pattern"] == SPOKEN
         texts = {}
         for title, each in first.groupby("title", sort=False):
             ordered = each.sort_values("update")
             last = ordered["update"].iloc[-1]
             middle = (ordered["update"] - last / 2).abs().argmin()
             chosen = ordered.iloc[sorted({0, int(middle), len(ordered) - 1})]
-            texts[str(title)] = [
-                (f"{int(update):,}", str(text))
+            texts[_cut(title) if answers else str(title)] = [
+                (f"{int(update):,}", _cut(text) if answers else str(text))
                 for update, text in zip(chosen["update"], chosen["text"], strict=True)
             ]
-        pattern = results.manifest["settings"][str(setting_name)]["pattern"]
-        found.append(Written(str(architecture), str(setting_name), pattern == SPOKEN, texts))
+        found.append(Written(str(architecture), str(setting_name), answers, texts))
     return found
+
+
+def _cut(text: object) -> str:
+    flat = " ".join(str(text).split())
+    return flat if len(flat) <= SHORT else flat[: SHORT - 1] + "…"
 
 
 def written_caption(results: Results) -> str:
@@ -64,6 +63,8 @@ def written_caption(results: Results) -> str:
     brackets = "What stands first, in brackets, was given. " if given else ""
     known = any(texts.str.contains(UNKNOWN, regex=False))
     unknown = f"{UNKNOWN} stands for every symbol that the vocabulary lacks. " if known else ""
+    if len(own) < len(texts):
+        unknown += "Answers are to sequences of the validation part; long ones are cut. "
     return (
         f"{brackets}{unknown}Drawn from the run with the first seed while it trained: the first, "
         "the one nearest to halfway, and the last. All of them: samples.csv."

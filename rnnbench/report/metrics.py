@@ -1,0 +1,54 @@
+"""What every metric says, where a task has more than one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnbench.findings.standings import replicated
+from rnnbench.findings.wording import GAP, estimate
+from rnnbench.results import Results
+from rnnbench.statistics import mean_interval
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The metrics of one setting, and for each architecture their means with intervals."""
+
+    setting: str
+    metrics: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+
+
+def measured(results: Results) -> list[Measured]:
+    """Return the test scores of the finished runs by every metric, with 95 % t intervals."""
+    unit = ["replicate"] if replicated(results) else ["replicate", "seed_index"]
+    scores = results.scores
+    # what scores a run, such as the updates it took, has no validation score
+    validated = scores[scores["split"] == "valid"]
+    found = []
+    for name, setting in results.manifest["settings"].items():
+        known = set(validated[validated["setting"] == name]["metric"])
+        metrics = [str(metric) for metric in setting["metrics"] if metric in known]
+        if len(metrics) < 2:
+            continue
+        mine = scores[(scores["setting"] == name) & (scores["split"] == "test")]
+        rows = []
+        for architecture in results.manifest["architectures"]:
+            one = mine[mine["architecture"] == architecture]
+            means = [
+                one[one["metric"] == metric].groupby(unit)["value"].mean() for metric in metrics
+            ]
+            rows.append(
+                (
+                    str(architecture),
+                    [
+                        estimate(mean_interval(np.asarray(each, dtype=float))) if len(each) else GAP
+                        for each in means
+                    ],
+                )
+            )
+        found.append(Measured(name, metrics, rows))
+    return found
