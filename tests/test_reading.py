@@ -54,7 +54,7 @@ def cut_off(content):
         (b" \n\n", "the file is empty"),
         (b"\xff\xfe", "the file is empty"),
         (b"\xff\xfea\0\n\0\0\xd8", ":2: byte 0x00 is not utf-16; set `encoding`"),
-        (gzip.compress(b""), "the file is empty"),
+        (gzip.compress(b"", mtime=0), "the file is empty"),
         (cut_off(b"abc"), "the gzip file is damaged or cut off"),
         (b"\x1f\x8bnothing", "the gzip file is damaged or cut off"),
         ("a\nb\n개".encode("cp949"), ":3: byte 0xb0 is not utf-8; set `encoding`"),
