@@ -314,18 +314,21 @@ def _common(row: _Row, finished: Finished, options: Iterable[str]) -> dict[str, 
     }
 
 
+def _of(ask: Ask) -> dict[str, object]:
+    """Say which member a row is of."""
+    return {**_place(ask), "seed_index": ask.seed_index, "key": ask.member.key}
+
+
 def _scores(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
     for row in rows:
         for score in _finished(row).scores:
             yield {
-                **_place(row.ask),
-                "seed_index": row.ask.seed_index,
+                **_of(row.ask),
                 "split": score.split,
                 "metric": score.metric,
                 "value": score.value,
                 "direction": score.direction,
                 "censored": score.censored,
-                "key": row.ask.member.key,
             }
 
 
@@ -333,15 +336,13 @@ def _curves(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
     for row in rows:
         for point in _finished(row).curve:
             yield {
-                **_place(row.ask),
+                **_of(row.ask),
                 "phase": row.ask.phase,
                 "trial": row.ask.trial,
-                "seed_index": row.ask.seed_index,
                 "update": point.update,
                 "split": point.split,
                 "metric": point.metric,
                 "value": point.value,
-                "key": row.ask.member.key,
             }
 
 
@@ -349,12 +350,10 @@ def _samples(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
     for row in rows:
         for sample in _finished(row).samples:
             yield {
-                **_place(row.ask),
-                "seed_index": row.ask.seed_index,
+                **_of(row.ask),
                 "update": sample.update,
                 "title": sample.title,
                 "text": sample.text,
-                "key": row.ask.member.key,
             }
 
 
@@ -362,14 +361,12 @@ def _lengths(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
     for row in rows:
         for score in _finished(row).lengths:
             yield {
-                **_place(row.ask),
-                "seed_index": row.ask.seed_index,
+                **_of(row.ask),
                 "metric": score.metric,
                 "shortest": score.low,
                 "longest": score.high,
                 "sequences": score.count,
                 "value": score.value,
-                "key": row.ask.member.key,
             }
 
 
@@ -379,13 +376,11 @@ def _alignments(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
             for said_step, (said, weights) in enumerate(zip(one.said, one.weights, strict=True)):
                 for read_step, (read, weight) in enumerate(zip(one.read, weights, strict=True)):
                     yield {
-                        **_place(row.ask),
-                        "seed_index": row.ask.seed_index,
+                        **_of(row.ask),
                         "sequence": number,
                         "said_step": said_step,
                         "said": said,
                         "read_step": read_step,
                         "read": read,
                         "weight": weight,
-                        "key": row.ask.member.key,
                     }
