@@ -26,6 +26,8 @@ def measured(results: Results) -> list[Measured]:
     """Return the test scores of the finished runs by every metric, with 95 % t intervals."""
     unit = ["replicate"] if replicated(results) else ["replicate", "seed_index"]
     scores = results.scores
+    if scores.empty:
+        return []
     # what scores a run, such as the updates it took, has no validation score
     validated = scores[scores["split"] == "valid"]
     found = []
