@@ -10,11 +10,12 @@ import rnnbench
 
 # What plugin modules see; a change here is a change of the contract.
 PUBLIC = [
-    "UNITS", "UNKNOWN", "Anchors", "Batch", "Between", "Cell", "Choice", "Classes", "DataError",
-    "Initial", "Labels", "Layer", "LogBetween", "Measured", "Metric", "Noise", "Option", "Outcome",
-    "OutcomeMetric", "Reals", "Sequences", "Split", "Targets", "Task", "Tensors", "TextMetric",
-    "Tokens", "TorchLayer", "Vocabulary", "constant", "deal", "hookimpl", "identity", "orthogonal",
-    "pad", "read_bytes", "read_text", "symbols", "text_of", "uniform", "zeros",
+    "UNITS", "UNKNOWN", "Anchors", "AttentionMetric", "Batch", "Between", "Cell", "Choice",
+    "Classes", "DataError", "Features", "Images", "Initial", "Inputs", "Labels", "Layer",
+    "LogBetween", "Measured", "Metric", "Noise", "Option", "Outcome", "OutcomeMetric", "Reals",
+    "Sequences", "Split", "Targets", "Task", "Tensors", "TextMetric", "Tokens", "TorchLayer",
+    "Vocabulary", "constant", "deal", "hookimpl", "identity", "orthogonal", "pad",
+    "read_bytes", "read_text", "symbols", "text_of", "uniform", "zeros",
 ]  # fmt: skip
 
 

@@ -223,7 +223,7 @@ def _gradients(loss: Tensor, leaves: Mapping[str, Tensor]) -> tuple[Tensor, ...]
 
 
 def _tensors(batch: Batch) -> tuple[Tensor | None, ...]:
-    return batch.inputs, batch.targets, batch.lengths, batch.mask
+    return batch.inputs, batch.targets, batch.lengths, batch.mask, batch.images
 
 
 @contextmanager
