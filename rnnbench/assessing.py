@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from rnnbench.contracts import ONE_TARGET, Batch, Metric, Sequences, Task, TextMetric
+from rnnbench.contracts import (
+    ONE_TARGET,
+    Batch,
+    OfPredictions,
+    Pattern,
+    Sequences,
+    Task,
+    TextMetric,
+)
 from rnnbench.nn.encoder_decoder import EncoderDecoder
 from rnnbench.nn.loss import costs, mean_cost, valid_mask
 from rnnbench.nn.network import Network
@@ -33,7 +41,7 @@ class Assessed:
     loss: float
     predictions: Tensor
 
-    def measure(self, metric: Metric | TextMetric) -> float:
+    def measure(self, metric: OfPredictions) -> float:
         """Score the predictions."""
         if isinstance(metric, TextMetric):
             return float(metric.measure(self.said, self.references))
@@ -111,6 +119,29 @@ def predict(network: Network, inputs: Tensor) -> Tensor:
         network.train()
 
 
+@torch.no_grad()
+def look(network: Network, batch: Batch) -> tuple[Tensor, Tensor] | None:
+    """Return where an attention looks in pictures while the right symbols are told, and the boxes.
+
+    The weights are [target time, batch, rows, columns]; None without an attention, or where nobody
+    says where what is named stands.
+    """
+    if batch.boxes is None or not isinstance(network, EncoderDecoder):
+        return None
+    network.eval()
+    try:
+        each = []
+        for part in _cut(batch, EVALUATION_BATCH, "one-to-many"):
+            looked = network.looked(part, part.targets)
+            if looked is None:
+                return None
+            each.append(looked)
+    finally:
+        network.train()
+    weights = torch.cat(each, 1)
+    return weights.view(*weights.shape[:-1], *network.grid), batch.boxes
+
+
 def said(network: EncoderDecoder, batch: Batch, steps: int, beam: int) -> Tensor:
     """Return what a decoder says freely: [steps, batch]."""
     if beam == 1:
@@ -123,9 +154,13 @@ def parts(batch: Batch, task: Task, beam: int = 1) -> Iterator[Batch]:
     steps = 1 if task.pattern in ONE_TARGET else len(batch.targets)
     each = steps * target_width(task.targets) * beam
     most = max(1, min(EVALUATION_BATCH, MOST_VALUES // each))
+    yield from _cut(batch, most, task.pattern)
+
+
+def _cut(batch: Batch, most: int, pattern: Pattern) -> Iterator[Batch]:
     if len(batch) <= most:
         yield batch
         return
     for start in range(0, len(batch), most):
         rows = torch.arange(start, min(start + most, len(batch)))
-        yield batch.choose(rows.to(batch.inputs.device), task.pattern)
+        yield batch.choose(rows.to(batch.inputs.device), pattern)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from rnnbench.contracts import Cell, Layer, Metric, OutcomeMetric, Task, TextMetric
+    from rnnbench.contracts import AnyMetric, Cell, Layer, Task
 
 PROJECT = "rnnbench"
 """The name of the hook prefix and of the entry-point group."""
@@ -48,7 +48,7 @@ def rnnbench_provide_tasks() -> Iterable[type[Task]]:  # type: ignore[empty-body
 
 
 @hookspec
-def rnnbench_provide_metrics() -> Iterable[type[Metric | TextMetric | OutcomeMetric]]:  # type: ignore[empty-body]  # a declaration
+def rnnbench_provide_metrics() -> Iterable[type[AnyMetric]]:  # type: ignore[empty-body]  # a declaration
     """Provide metrics; called once, when the plugin is loaded.
 
     @rnnbench.hookimpl

@@ -6,8 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-AttentionKind = Literal["none", "dot", "general", "additive"]
+AttentionKind = Literal["none", "dot", "general", "additive", "hard"]
 """How a decoder compares its state with what the encoder said; `none`: not at all."""
+
+Conditioning = Literal["state", "step"]
+"""Where a picture enters a decoder: its first states, or every step."""
+
+Fusion = Literal["concatenation", "product"]
+"""How what was read of a question is put together with the picture that it is about."""
+
+Without = Literal["none", "image", "question"]
+"""What a network is not shown: a baseline that says how far one gets without it."""
 
 LIMITS: Mapping[str, tuple[str, float, float]] = {
     "learning_rate": ("above 0", math.ulp(0.0), math.inf),
@@ -27,9 +36,11 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
     "teacher_schedule": ("constant", "linear"),
     "attention": get_args(AttentionKind),
+    "conditioning": get_args(Conditioning),
+    "fusion": get_args(Fusion),
 }
 """Those that are words: how the learning rate falls, what uses it, how often a decoder is told the
-right symbols, and how it looks back."""
+right symbols, how it looks back, and how a network takes a picture."""
 
 COUNTS = ("chunk", "layers")
 """Those that are whole numbers, 1 or more; members that differ in one train apart."""
@@ -40,7 +51,7 @@ FLAGS = ("bidirectional",)
 OF_ARCHITECTURE = ("dropout",)
 """Those that belong to the architecture, not to how it is trained."""
 
-STACK = ("layers", "bidirectional", "attention")
+STACK = ("layers", "bidirectional", "attention", "conditioning", "fusion")
 """Those that say how an architecture is stacked: each choice is another network, matched anew."""
 
 OWNERS: Mapping[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from rnnbench.assessing import Assessed
-from rnnbench.contracts import Metric, Sequences, TextMetric
+from rnnbench.contracts import OfPredictions, Sequences
 from rnnbench.member import LengthScore
 from rnnbench.nn.loss import valid_mask
 
@@ -16,9 +16,7 @@ MOST_BINS = 12
 """How many lengths, or spans of lengths, are scored apart."""
 
 
-def by_length(
-    assessed: Assessed, metrics: Sequence[Metric | TextMetric]
-) -> tuple[LengthScore, ...]:
+def by_length(assessed: Assessed, metrics: Sequence[OfPredictions]) -> tuple[LengthScore, ...]:
     """Score the targets of each length apart; () where targets are no sequences.
 
     A length is what stands before <END>. More than `MOST_BINS` lengths are put together to spans of

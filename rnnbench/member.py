@@ -12,7 +12,7 @@ from typing import Literal
 from rnnbench.contests import Contest
 from rnnbench.direction import Direction
 from rnnbench.errors import SealedError
-from rnnbench.hyperparameters import AttentionKind
+from rnnbench.hyperparameters import AttentionKind, Conditioning, Fusion, Without
 from rnnbench.options import Value
 from rnnbench.seeds import Seeds, seed_of
 
@@ -58,6 +58,23 @@ class Architecture:
     hidden: int
     kind: Literal["cell", "layer"] = "cell"
     attention: AttentionKind = "none"
+    conditioning: Conditioning = "state"
+    fusion: Fusion = "concatenation"
+    without: Without = "none"
+
+    @property
+    def names(self) -> list[object]:
+        """What tells networks apart, whatever their size and values: for named seeds."""
+        return [
+            self.cell,
+            dict(self.structure),
+            self.layers,
+            self.bidirectional,
+            self.attention,
+            self.conditioning,
+            self.fusion,
+            self.without,
+        ]
 
 
 @dataclass(frozen=True)
@@ -177,7 +194,7 @@ class Member:
 
         Numeric options and sizes stay out, so that trials of a study start alike.
         """
-        return seed_of("weights", *self._data_names(), self._architecture_names())
+        return seed_of("weights", *self._data_names(), self.architecture.names)
 
     def batch_seeds(self) -> Seeds:
         """Seeds of the training batches, by update; the same for all architectures."""
@@ -185,11 +202,11 @@ class Member:
 
     def dropout_seeds(self) -> Seeds:
         """Seeds of the dropout masks, by update."""
-        return Seeds("dropout", *self._data_names(), self._architecture_names())
+        return Seeds("dropout", *self._data_names(), self.architecture.names)
 
     def sample_seeds(self) -> Seeds:
         """Seeds of what the network makes of its own, by update."""
-        return Seeds("sample", *self._data_names(), self._architecture_names())
+        return Seeds("sample", *self._data_names(), self.architecture.names)
 
     def held_out_seed(self, split: str) -> int:
         """Seed of a held-out set, fixed for the setting.
@@ -204,10 +221,6 @@ class Member:
     def _data_names(self) -> tuple[object, ...]:
         seed = self.seed
         return (self.setting.task, self.setting.content, seed.role, seed.replicate, seed.index)
-
-    def _architecture_names(self) -> list[object]:
-        net = self.architecture
-        return [net.cell, dict(net.structure), net.layers, net.bidirectional, net.attention]
 
 
 @dataclass(frozen=True)
@@ -252,6 +265,40 @@ class LengthScore:
 
 
 @dataclass(frozen=True)
+class KindScore:
+    """A metric's value on the `count` test sequences of a kind."""
+
+    metric: str
+    kind: str
+    count: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the test part, or frames of a clip side by side, and what was said of it.
+
+    number   its place in the part
+    png      the picture, base64
+    read     the question about it, if there is one
+    right    the right answers
+    grid     in how many rows and columns its places lie
+    words    what was said word by word, where an attention looked
+    weights  one row for each word, one number for each place
+    """
+
+    number: int
+    png: str
+    read: str
+    right: tuple[str, ...]
+    said: str
+    correct: bool
+    grid: tuple[int, int] = (0, 0)
+    words: tuple[str, ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class Alignment:
     """Where an attention looked in a sequence that was read, for each symbol that was said.
 
@@ -287,7 +334,9 @@ class Finished:
     curve: tuple[Point, ...] = ()
     samples: tuple[Sample, ...] = ()
     lengths: tuple[LengthScore, ...] = ()
+    kinds: tuple[KindScore, ...] = ()
     alignments: tuple[Alignment, ...] = ()
+    shown: tuple[Shown, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_bytes: int | None = None
     finished_at: str = ""

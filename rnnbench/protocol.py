@@ -106,10 +106,8 @@ class Progression:
         ]
         stop = min(start + study.search.generation, study.budget.trials)
         setting = study.template.setting
-        net = study.template.architecture
         place = [setting.task, setting.content, study.replicate]
-        own = [net.cell, dict(net.structure), net.layers, net.bidirectional, net.attention]
-        names = {"setting": place, "study": place + own}
+        names = {"setting": place, "study": place + study.template.architecture.names}
         return propose(
             study.search, names, study.defaults, study.direction, history, range(start, stop)
         )

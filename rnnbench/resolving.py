@@ -11,11 +11,22 @@ from typing import TypeVar
 from torch import Generator
 
 from rnnbench.assessing import Assessed
-from rnnbench.contracts import Batch, Cell, Layer, Metric, OutcomeMetric, Task, TextMetric
+from rnnbench.contracts import (
+    SPOKEN,
+    AttentionMetric,
+    Batch,
+    Cell,
+    Layer,
+    OfPredictions,
+    OutcomeMetric,
+    Sequences,
+    Task,
+)
 from rnnbench.datafiles import DataFiles
 from rnnbench.errors import InputError, PluginError, SuiteError, UnknownNameError
+from rnnbench.hyperparameters import STACK
 from rnnbench.member import Setting
-from rnnbench.nn.readout import require
+from rnnbench.nn.applying import places
 from rnnbench.options import Choice, Option, Space, Value, bounds, resolve
 from rnnbench.registry import Component, Registry, asked
 from rnnbench.suite import ArchitectureEntry, SettingEntry, Suite
@@ -25,7 +36,7 @@ from rnnbench.tasks import contents, made
 OUTCOMES = ("solved", "updates_to_solve")
 """Metrics of outcomes that every run is scored by, beside its task's own."""
 
-STACKING = ("cell", "layer", "layers", "bidirectional", "attention", "dropout", "search")
+STACKING = ("cell", "layer", *STACK, "without", "dropout", "search")
 """The keys of an architecture that are not options of its cell or layer."""
 
 T = TypeVar("T")
@@ -85,7 +96,6 @@ def resolve_task(
     _check_options(suite, entry.at, owner, component.cls.options, entry.options, ("task",))
     options = resolve(owner, component.cls.options, entry.options)
     setting, task = _with_data(suite, entry, component, options, files)
-    located(suite, (*entry.at, "task"), lambda: require(task.pattern))
     names = dict.fromkeys((*task.metrics, *OUTCOMES))
     metrics = [
         located(suite, (*entry.at, "task"), partial(registry.metric, name)) for name in names
@@ -114,9 +124,17 @@ def _with_data(
         setting = Setting(entry.task, component.version, options, contents(cls, options, files))
         task = asked(component, lambda: made(cls, options, files))
         asked(component, lambda: (task.inputs, task.targets, task.anchors, task.notes, task.leaks))
+        _check_pattern(task)
         return setting, task
 
     return located(suite, at, read)
+
+
+def _check_pattern(task: Task) -> None:
+    """Refuse a task whose pattern and targets contradict each other."""
+    if (task.pattern in SPOKEN) != isinstance(task.targets, Sequences):
+        targets = type(task.targets).__name__
+        raise InputError(f"task `{task.name}` is {task.pattern}, and its targets are {targets}")
 
 
 def _batch(suite: Suite, component: Component, task: Task) -> Batch:
@@ -133,6 +151,9 @@ def _misfit(metric: Component, component: Component, task: Task, batch: Batch) -
     """Say why a metric cannot score a task: tried on the trivial predictor; "" where it can."""
     if issubclass(metric.cls, OutcomeMetric):
         return ""
+    if issubclass(metric.cls, AttentionMetric):
+        seen = places(task) and task.pattern == "one-to-many"
+        return "" if seen else f"{task.name} shows no picture whose places could be looked at"
     predictions = asked(component, lambda: task.trivial(batch))
     try:
         Assessed(batch, task, math.nan, predictions).measure(metric.cls())
@@ -201,10 +222,10 @@ def _own_space(suite: Suite, entry: ArchitectureEntry, unit: Cell | Layer) -> di
     return dict(entry.own)
 
 
-def first_metric(suite: Suite, task: ResolvedTask) -> type[Metric | TextMetric]:
+def first_metric(suite: Suite, task: ResolvedTask) -> type[OfPredictions]:
     """Return the metric that is a task's score; it must score predictions."""
     first = task.metrics[0].cls
-    if not issubclass(first, Metric | TextMetric):
+    if not issubclass(first, OfPredictions):
         raise suite.error(
             (*task.entry.at, "task"),
             f"task `{task.entry.task}` is scored by `{first.name}`, which scores no predictions",

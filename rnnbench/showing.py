@@ -28,12 +28,12 @@ def samples(member: Member, network: Network, assessed: Assessed, update: int) -
     """
     task = assessed.task
     if isinstance(task.targets, Sequences):
-        rows = _spread(torch.arange(len(assessed.batch)), ANSWERS)
+        rows = spread(torch.arange(len(assessed.batch)), ANSWERS)
         chosen = assessed.choose(rows.to(assessed.predictions.device))
-        each = zip(rows.tolist(), _read(chosen), chosen.references, chosen.said, strict=True)
+        each = zip(rows.tolist(), read(chosen), chosen.references, chosen.said, strict=True)
         return [
-            Sample(update, f"{_title(task, row, read)} → {right[0]}", said)
-            for row, read, right, said in each
+            Sample(update, f"{_title(task, row, symbols)} → {right[0]}", said)
+            for row, symbols, right, said in each
         ]
 
     def one(inputs: Tensor) -> Tensor:
@@ -49,8 +49,11 @@ def alignments(network: Network, assessed: Assessed) -> tuple[Alignment, ...]:
     targets = assessed.task.targets
     if not isinstance(network, EncoderDecoder) or not isinstance(targets, Sequences):
         return ()
-    lengths = torch.tensor([len(read) for read in _read(assessed)])
-    rows = _spread((lengths <= LONGEST).nonzero().flatten(), PICTURES)
+    if assessed.task.pattern == "one-to-many":
+        # its places lie in a picture, not one after another
+        return ()
+    lengths = torch.tensor([len(symbols) for symbols in read(assessed)])
+    rows = spread((lengths <= LONGEST).nonzero().flatten(), PICTURES)
     if not len(rows):
         return ()
     chosen = assessed.choose(rows.to(assessed.predictions.device))
@@ -58,25 +61,32 @@ def alignments(network: Network, assessed: Assessed) -> tuple[Alignment, ...]:
     if weights is None:
         return ()
     found = []
-    for place, read in enumerate(_read(chosen)):
-        numbers = chosen.predictions[:, place].tolist()
-        said = [targets.symbols[number] for number in targets.until_end(numbers)]
-        # <END> is said too, and not by looking nowhere
-        said += [targets.symbols[targets.end]] if len(said) < len(numbers) else []
-        said = said[:LONGEST]
-        looked = weights[: len(said), place, : len(read)]
+    for place, symbols in enumerate(read(chosen)):
+        said = words(chosen, place)[:LONGEST]
+        looked = weights[: len(said), place, : len(symbols)]
         shares = tuple(tuple(round(weight, 4) for weight in row) for row in looked.tolist())
-        found.append(Alignment(tuple(read), tuple(said), shares))
+        found.append(Alignment(tuple(symbols), tuple(said), shares))
     return tuple(found)
 
 
-def _spread(rows: Tensor, most: int) -> Tensor:
+def words(assessed: Assessed, place: int) -> list[str]:
+    """Return the symbols that were said of a sequence, <END> among them if it was reached."""
+    targets = assessed.task.targets
+    if not isinstance(targets, Sequences):
+        raise TypeError(f"of {assessed.task.name} nothing is said")
+    numbers = assessed.predictions[:, place].tolist()
+    said = [targets.symbols[number] for number in targets.until_end(numbers)]
+    # <END> is said too, and not by looking nowhere
+    return said + [targets.symbols[targets.end]] * (len(said) < len(numbers))
+
+
+def spread(rows: Tensor, most: int) -> Tensor:
     """Return at most so many of these numbers, from all over them."""
     count = len(rows)
     return rows[torch.linspace(0, count - 1, min(most, count)).round().long()]
 
 
-def _read(assessed: Assessed) -> list[list[str]]:
+def read(assessed: Assessed) -> list[list[str]]:
     """Return the symbols of each input sequence; where nobody says how they are written, numbers.
 
     Of real vectors these are the numbers of the steps.
@@ -93,9 +103,9 @@ def _read(assessed: Assessed) -> list[list[str]]:
     ]
 
 
-def _title(task: Task, number: int, read: list[str]) -> str:
+def _title(task: Task, number: int, symbols: list[str]) -> str:
     """Write a sequence that was read, or its number in the part where it cannot be written."""
     inputs = task.inputs
     if isinstance(inputs, Tokens) and inputs.symbols:
-        return inputs.between.join(read)
-    return f"sequence {number}"
+        return inputs.between.join(symbols)
+    return f"picture {number}" if task.pattern == "one-to-many" else f"sequence {number}"

@@ -19,9 +19,16 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from rnnbench.assessing import assess
+from rnnbench.assessing import assess, look
 from rnnbench.contests import Contest, stay
-from rnnbench.contracts import Metric, Outcome, OutcomeMetric, Task, TextMetric
+from rnnbench.contracts import (
+    AnyMetric,
+    AttentionMetric,
+    OfPredictions,
+    Outcome,
+    OutcomeMetric,
+    Task,
+)
 from rnnbench.direction import Direction
 from rnnbench.group.building import network_of
 from rnnbench.group.data import Data
@@ -29,12 +36,14 @@ from rnnbench.group.group import Group
 from rnnbench.group.rows import Rows
 from rnnbench.group.steps import Programs
 from rnnbench.judged import judged
+from rnnbench.kindwise import by_kind
 from rnnbench.lengthwise import by_length
 from rnnbench.member import Finished, Member, Point, Recipe, Sample, Score, Status
 from rnnbench.memory import peak_bytes
 from rnnbench.nn.network import Network
 from rnnbench.registry import Registry
 from rnnbench.showing import alignments, samples
+from rnnbench.showing_pictures import shown
 from rnnbench.tasks import Tasks
 
 Left = tuple[Finished, bytes | None]
@@ -139,7 +148,7 @@ class _Best:
 class _Fit:
     """How the training of one member goes."""
 
-    metric: Metric | TextMetric
+    metric: OfPredictions
     rows: Rows
     best: _Best | None = None
     updates: int = 0
@@ -191,12 +200,12 @@ def _fit(
     group: Group,
     networks: Sequence[Network],
     task: Task,
-    metrics: Sequence[Metric | TextMetric | OutcomeMetric],
+    metrics: Sequence[AnyMetric],
     data: Data,
 ) -> list[_Fit]:
     """Train for the recipe's updates, scoring validation data at evenly spaced points."""
     metric, of_predictions = metrics[0], _of_predictions(metrics)
-    if isinstance(metric, OutcomeMetric):
+    if not isinstance(metric, OfPredictions):
         raise TypeError(f"the first metric of `{task.name}`, {metric.name}, scores no predictions")
     first, recipe = group.members[0], group.members[0].recipe
     valid = data.held_out(first, "valid")
@@ -274,7 +283,7 @@ def _scored(
     member: Member,
     network: Network,
     task: Task,
-    metrics: Sequence[Metric | TextMetric | OutcomeMetric],
+    metrics: Sequence[AnyMetric],
     data: Data,
     fit: _Fit,
 ) -> Left:
@@ -283,6 +292,7 @@ def _scored(
         return fit.finished(), None
     fit.rows.load(fit.best.row, network)
     of_predictions = _of_predictions(metrics)
+    of_attention = [metric for metric in metrics if isinstance(metric, AttentionMetric)]
     splits: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
     scores: list[Score] = []
     for split in splits:
@@ -291,23 +301,32 @@ def _scored(
         for metric in of_predictions:
             value = assessed.measure(metric)
             scores.append(Score(split, metric.name, value, metric.direction))
+        looked = of_attention and look(network, assessed.batch)
+        if looked:
+            scores += [
+                Score(split, one.name, float(one.measure(*looked)), one.direction)
+                for one in of_attention
+            ]
     if not math.isfinite(_test_score(scores, fit.metric)):
         reason = "the test score was not finite"
         return replace(fit.finished(), status="diverged", reason=reason), None
     scores += _outcomes(task, metrics, fit, _test_score(scores, fit.metric))
     weights = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
-    shown = alignments(network, assessed) if member.seed.index == 0 else ()
     finished = replace(
         fit.finished(tuple(scores)),
         lengths=by_length(assessed, of_predictions),
-        alignments=shown,
+        kinds=by_kind(assessed, of_predictions),
     )
+    if member.seed.index == 0:
+        finished = replace(
+            finished, alignments=alignments(network, assessed), shown=shown(network, assessed)
+        )
     return finished, weights
 
 
 def _outcomes(
     task: Task,
-    metrics: Sequence[Metric | TextMetric | OutcomeMetric],
+    metrics: Sequence[AnyMetric],
     fit: _Fit,
     score: float,
 ) -> list[Score]:
@@ -331,10 +350,10 @@ def _outcomes(
 
 
 def _of_predictions(
-    metrics: Iterable[Metric | TextMetric | OutcomeMetric],
-) -> list[Metric | TextMetric]:
-    return [metric for metric in metrics if not isinstance(metric, OutcomeMetric)]
+    metrics: Iterable[AnyMetric],
+) -> list[OfPredictions]:
+    return [metric for metric in metrics if isinstance(metric, OfPredictions)]
 
 
-def _test_score(scores: Iterable[Score], metric: Metric | TextMetric) -> float:
+def _test_score(scores: Iterable[Score], metric: OfPredictions) -> float:
     return next(s.value for s in scores if s.split == "test" and s.metric == metric.name)

@@ -29,6 +29,7 @@ KINDS = ("none", "dot", "general", "additive")
 def task(*, embedding=None, unknown=UNKNOWN, over="mean"):
     """Stand in for a task: only what a network reads of one."""
     return SimpleNamespace(
+        image=None,
         name="fake",
         pattern="sequence-to-sequence",
         inputs=Tokens(7, embedding),
@@ -71,7 +72,7 @@ def looked_at(attention, query, keys):
 
 
 @pytest.mark.parametrize("trains", [False, True])
-@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize("kind", ["dot", "general", "additive"])
 def test_attention_is_its_equations(kind, trains):
     generator = torch.Generator().manual_seed(1)
     wide = H if kind == "dot" else 2 * H
@@ -79,7 +80,8 @@ def test_attention_is_its_equations(kind, trains):
     queries = torch.randn(T, B, H, generator=generator)
     keys = torch.randn(S, B, wide, generator=generator)
     with torch.no_grad():
-        out, weights = attention(queries, keys, attention.project(keys), LENGTHS)
+        looked = attention(queries, keys, attention.project(keys), LENGTHS)
+        out, weights = looked.outputs, looked.weights
         for step, row in product(range(T), range(B)):
             real = keys[: LENGTHS[row], row]
             expected, combined = looked_at(attention, queries[step, row], real)
@@ -89,7 +91,7 @@ def test_attention_is_its_equations(kind, trains):
 
 
 def test_dot_needs_equal_widths_and_says_what_does_not():
-    with pytest.raises(InputError, match=r"12 wide, the decoder's 6; use `general`"):
+    with pytest.raises(InputError, match="says twice as much as its decoder; `general` takes both"):
         network(attention="dot", bidirectional=True)
     with pytest.raises(UnknownNameError, match="unknown attention `dots`; did you mean `dot`"):
         network(attention="dots")
@@ -117,7 +119,7 @@ def test_parameters_are_counted_before_they_exist(cell, attention, bidirectional
     made = network(cell, of, **how)
     counted = sizes(cell, of, hidden=H, **how)
     assert counted.parameters == sum(p.numel() for p in made.parameters())
-    stacks = [made.encoder, made.decoder]
+    stacks = [made.encoder.stack, made.decoder]
     in_cells = sum(p.numel() for stack in stacks for p in stack.parameters())
     assert counted.recurrent_parameters == in_cells
 
@@ -168,13 +170,13 @@ def test_the_decoder_begins_with_the_last_states_of_the_encoder():
 def test_two_directions_are_mapped_to_one_state():
     made = network(GRU(), bidirectional=True)
     with torch.no_grad():
-        made.bridge.maps["0_bias_h"].fill_(0.25)
-        made.bridge.maps["0_weight_h"].fill_(0)
+        made.encoder.bridge.maps["0_bias_h"].fill_(0.25)
+        made.encoder.bridge.maps["0_weight_h"].fill_(0)
         firsts = made.encode(batch()).firsts
         assert torch.equal(firsts["forwards.0.first_h"], torch.full((B, H), 0.25))
-        made.bridge.maps["0_weight_h"].copy_(torch.eye(H, 2 * H).roll(H, 1))
+        made.encoder.bridge.maps["0_weight_h"].copy_(torch.eye(H, 2 * H).roll(H, 1))
         backward = made.encode(batch()).firsts["forwards.0.first_h"] - 0.25
-    reverse, _ = made.encoder.backwards[0](
+    reverse, _ = made.encoder.stack.backwards[0](
         torch.nn.functional.one_hot(batch().inputs, 7).float(), LENGTHS
     )
     assert torch.allclose(backward, reverse[0], atol=1e-6)
@@ -193,7 +195,7 @@ def test_what_stands_after_the_end_of_a_source_changes_nothing(attention):
 
 
 def test_a_layer_has_no_state_to_begin_with():
-    with pytest.raises(InputError, match="layer `tcn` has no state"):
+    with pytest.raises(InputError, match="tcn is for .*, and fake is sequence-to-sequence"):
         network(TCN())
 
 

@@ -17,7 +17,7 @@ FLOORS = {
     "statistics",
     2: "hookspecs suite study store",
     3: "registry recurrence",
-    4: "tasks nn group findings assessing showing lengthwise",
+    4: "tasks nn group findings assessing showing showing_pictures lengthwise kindwise",
     5: "matching resolving plan training plots",
     6: "search protocol grouping campaign tables folder best executor report",
     7: "runner manifest",

@@ -120,6 +120,7 @@ def test_a_fixed_length_is_filled_up_or_cut():
 
 def task(pattern="many-to-one", steps=T):
     return SimpleNamespace(
+        image=None,
         name="fake",
         pattern=pattern,
         inputs=Reals(X),

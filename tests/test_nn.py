@@ -26,6 +26,7 @@ LENGTHS = torch.tensor([3, 5, 1, 4])
 def task(pattern="many-to-one", *, inputs=None, targets=None, over="mean"):
     """Stand in for a task: only what a network reads of one."""
     return SimpleNamespace(
+        image=None,
         name="fake",
         pattern=pattern,
         inputs=inputs or Reals(X),
@@ -218,14 +219,6 @@ def test_the_read_out_starts_within_one_over_root_fan_in_and_without_bias():
     read = readout("many-to-one", inputs=400)
     assert 0.04 < read.weight.abs().max() <= 0.05
     assert read.bias.tolist() == [0.0]
-
-
-@pytest.mark.parametrize("pattern", ["one-to-many"])
-def test_a_pattern_without_a_network_is_named(pattern):
-    with pytest.raises(InputError, match=f"pattern {pattern} yet"):
-        network(RNN(), task(pattern))
-    with pytest.raises(InputError, match=f"pattern {pattern} yet"):
-        sizes(RNN(), task(pattern), hidden=H)
 
 
 # dropout
@@ -428,12 +421,12 @@ def test_symbols_may_be_rows_of_a_trained_table():
     net = network(LSTM(), of)
     tokens = torch.randint(7, (T, B), generator=torch.Generator().manual_seed(0))
     batch = Batch(tokens, torch.zeros(B, dtype=torch.int64), LENGTHS)
-    outputs, last, _ = net.stack(net.table[tokens], LENGTHS)
+    outputs, last, _ = net.stack(net.reader.table[tokens], LENGTHS)
     assert torch.equal(net(batch), net.readout(outputs, last))
     # padding may hold any number
     garbage = torch.where(within(LENGTHS, T), tokens, -99)
     assert torch.equal(net(Batch(garbage, batch.targets, LENGTHS)), net(batch))
-    assert net.table.var().item() == pytest.approx(1.0, abs=0.4)
+    assert net.reader.table.var().item() == pytest.approx(1.0, abs=0.4)
 
 
 def test_the_table_counts_as_parameters_of_the_network_alone():

@@ -104,6 +104,7 @@ def drawn(noise, strength, *, key=7, steps=T, batch=B, training=True, dtype=torc
 def task(pattern="many-to-one"):
     """Stand in for a task: only what a network reads of one."""
     return SimpleNamespace(
+        image=None,
         name="fake",
         pattern=pattern,
         inputs=Reals(X),

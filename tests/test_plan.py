@@ -497,7 +497,7 @@ def faked(registry, **changes):
     [
         ({"metrics": ("solved",)}, "is scored by `solved`, which scores no predictions"),
         ({"metrics": ("nonsense",)}, "unknown metric `nonsense`"),
-        ({"pattern": "one-to-many"}, "no network can be built for the pattern one-to-many"),
+        ({"pattern": "one-to-many"}, "is one-to-many, and its targets are Classes"),
     ],
 )
 def test_a_task_that_cannot_be_scored_or_built_is_refused(tmp_path, registry, changes, message):
@@ -665,7 +665,7 @@ def test_attention_and_decoders_are_skipped_where_they_do_not_apply(planned):
     )
     skipped = {(s.architecture, s.setting): s.skipped for s in made.studies if s.skipped}
     assert skipped["looks", "adding_uniform(length=10)"] == (
-        "looks has attention, which needs a decoder, and adding_uniform has none"
+        "attention needs a decoder, and adding_uniform has none"
     )
     assert "encoder of two directions says twice as much" in skipped["both", REVERSE]
     assert "tcn is for" in skipped["tcn", REVERSE]

@@ -12,15 +12,15 @@ from rich.text import Text
 
 from rnnbench.cli.console import pairs, table
 from rnnbench.contracts import (
+    AttentionMetric,
     Cell,
+    Inputs,
     Layer,
     Metric,
     OutcomeMetric,
-    Reals,
     Targets,
     Task,
     TextMetric,
-    Tokens,
 )
 from rnnbench.errors import InputError
 from rnnbench.options import Choice, LogBetween, Option, Space, Value
@@ -154,7 +154,7 @@ def _task(component: Component) -> Iterator[Section]:
     yield "With the default options", pairs(asked(component, lambda: _setting(cls())))
 
 
-def _kind(kind: Reals | Tokens | Targets) -> str:
+def _kind(kind: Inputs | Targets) -> str:
     """Write what inputs or targets are, with the first symbols of a vocabulary only."""
     given = vars(kind)
     written = (f"{name}={short(value)}" for name, value in given.items() if value not in ("", ()))
@@ -166,6 +166,7 @@ def _setting(task: Task) -> dict[str, str]:
     return {
         "steps": str(task.sequence_length),
         "inputs": _kind(task.inputs),
+        **({} if task.image is None else {"image": _kind(task.image)}),
         "targets": _kind(task.targets),
         f"chance ({task.metrics[0]})": f"{anchors.chance:.4g}",
         "trivial predictor": f"{anchors.trivial:.4g}",
@@ -180,6 +181,7 @@ def _setting(task: Task) -> dict[str, str]:
 _MEASURES = {
     Metric: "predictions and targets",
     TextMetric: "texts and right answers",
+    AttentionMetric: "where an attention looked, and where what is named stands",
     OutcomeMetric: "a finished run",
 }
 

@@ -18,9 +18,11 @@ from rnnbench.contracts.data import (
 )
 from rnnbench.contracts.layer import Layer
 from rnnbench.contracts.metric import (
+    AnyMetric,
     AttentionMetric,
     Measured,
     Metric,
+    OfPredictions,
     Outcome,
     OutcomeMetric,
     TextMetric,
@@ -36,6 +38,7 @@ __all__ = [
     "ONE_TARGET",
     "SPOKEN",
     "Anchors",
+    "AnyMetric",
     "AttentionMetric",
     "Batch",
     "Cell",
@@ -48,6 +51,7 @@ __all__ = [
     "Measured",
     "Metric",
     "Noise",
+    "OfPredictions",
     "Outcome",
     "OutcomeMetric",
     "Pattern",

@@ -119,3 +119,10 @@ class OutcomeMetric(ABC):
     @abstractmethod
     def measure(self, outcome: Outcome) -> Measured:
         """Score a finished run."""
+
+
+AnyMetric = Metric | TextMetric | AttentionMetric | OutcomeMetric
+"""What a metric may be."""
+
+OfPredictions = Metric | TextMetric
+"""A metric that can be a task's score."""

@@ -43,6 +43,7 @@ class Group:
         places = _two_at_least(range(len(members)))
         self._data = self.rows.of([networks[place] for place in places])
         self._buffers = buffers_of([networks[place] for place in places])
+        self._running = networks[0].running
         recipes = [members[place].recipe for place in places]
         self._recipes = recipes
         device = self._data.device
@@ -67,7 +68,8 @@ class Group:
         buffers = {**self._buffers, **self._carried}
         losses, gradient, after = self._step(self._data, buffers, batches)
         if self._carried:
-            self._carried = after
+            self._carried = {name: after[name] for name in self._carried}
+        self._buffers |= {name: after[name] for name in self._running}
         gradient, norms = clip(gradient, self._limits, self._values)
         sound = losses.isfinite() & norms.isfinite()
         self._failed = torch.where(sound | (self._failed > 0), self._failed, update)

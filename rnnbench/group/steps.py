@@ -17,7 +17,6 @@ from rnnbench.contracts import Batch, Task
 from rnnbench.group.chunks import chunks
 from rnnbench.group.rows import Rows
 from rnnbench.member import Member
-from rnnbench.nn.loss import loss as loss_of
 from rnnbench.nn.network import Network
 from rnnbench.nn.recurrent import Recurrent
 from rnnbench.recurrence import for_members
@@ -61,12 +60,11 @@ class InTurn:
                 for name, tensor in self.rows.tree(data[member]).items()
             }
             own = {name: tensor[member] for name, tensor in buffers.items()}
-            predictions, after = _called(self.network, leaves, own, batch)
-            loss = loss_of(predictions, batch, self.task)
+            loss, after = _called(self.network, leaves, own, batch, self.task)
             found = _gradients(loss, leaves)
             gradient[member] = self.rows.flat([tensor.unsqueeze(0) for tensor in found])[0]
             losses.append(loss.detach())
-            kept = after if self.carries else {}
+            kept = _kept(self.network, after, carries=self.carries)
             states.append({name: state.detach() for name, state in kept.items()})
         gradient[len(batches) :] = gradient[0]
         losses += losses[:1] * (len(data) - len(batches))
@@ -142,8 +140,8 @@ class Together:
         tensors: Sequence[Tensor | None],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         batch = Batch(*tensors)  # type: ignore[arg-type]  # inputs and targets are there
-        predictions, after = _called(self._network, parameters, buffers, batch)
-        return loss_of(predictions, batch, self._task), after if self._carries else {}
+        loss, after = _called(self._network, parameters, buffers, batch, self._task)
+        return loss, _kept(self._network, after, carries=self._carries)
 
 
 _Program = Callable[..., Any]
@@ -195,24 +193,35 @@ class Programs:
         return step
 
 
-class _Running(nn.Module):
-    """A network whose last states are asked for."""
+class _Costing(nn.Module):
+    """A network that is asked for what an update minimises."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.network.run(batch)
+    def forward(self, batch: Batch, task: Task) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.network.cost(batch, task)
 
 
 def _called(
-    network: Network, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], batch: Batch
+    network: Network,
+    parameters: Mapping[str, Tensor],
+    buffers: Mapping[str, Tensor],
+    batch: Batch,
+    task: Task,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Run a network with other parameters and buffers; return predictions and last states."""
+    """Run a network with other parameters and buffers; return the loss and last states."""
     named = {f"network.{name}": tensor for name, tensor in {**parameters, **buffers}.items()}
-    made: tuple[Tensor, dict[str, Tensor]] = functional_call(_Running(network), named, (batch,))
+    made: tuple[Tensor, dict[str, Tensor]] = functional_call(
+        _Costing(network), named, (batch, task)
+    )
     return made
+
+
+def _kept(network: Network, after: dict[str, Tensor], *, carries: bool) -> dict[str, Tensor]:
+    """Return what goes on to the next update: all last states, or what always does."""
+    return after if carries else {name: after[name] for name in network.running}
 
 
 def _gradients(loss: Tensor, leaves: Mapping[str, Tensor]) -> tuple[Tensor, ...]:

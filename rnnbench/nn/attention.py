@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -9,6 +11,20 @@ from rnnbench.errors import InputError
 from rnnbench.hyperparameters import AttentionKind
 from rnnbench.initial import Initial, uniform, zeros
 from rnnbench.recurrence import within
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What an attention makes of a decoder's outputs.
+
+    outputs  [target time, batch, width]
+    weights  [target time, batch, source time], how much was looked at each; they sum to 1
+    scores   of the same shape, of which the weights are a softmax, or are drawn from one
+    """
+
+    outputs: Tensor
+    weights: Tensor
+    scores: Tensor
 
 
 class Attention(nn.Module):
@@ -22,6 +38,9 @@ class Attention(nn.Module):
     tanh(C [Σ_s a_ts k_s; q_t] + b) (Luong et al. 2015, equation 5). The query is the state after
     the step, in all three, so that a decoder which is told the right symbols needs no loop.
     """
+
+    nowhere = -torch.inf
+    """The score of what is no real step."""
 
     C: Tensor
     b: Tensor
@@ -48,23 +67,24 @@ class Attention(nn.Module):
 
     def forward(
         self, queries: Tensor, keys: Tensor, projected: Tensor, lengths: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Looked:
         """Look at the keys with every query.
 
         queries  [target time, batch, width], the decoder's outputs
         keys     [source time, batch, …], the encoder's; `projected` is what `project` made of them
         lengths  [batch], the real steps of the encoder; None: all
-
-        Returns [target time, batch, width] and the weights [target time, batch, source time].
         """
         scores = self._scores(queries, projected)
         if lengths is not None:
             real = within(lengths, len(keys)).T
-            scores = scores.masked_fill(~real, -torch.inf)
-        weights = scores.softmax(-1)
+            scores = scores.masked_fill(~real, self.nowhere)
+        weights = self._weights(scores)
         context = (weights.transpose(0, 1) @ keys.transpose(0, 1)).transpose(0, 1)
         both = torch.cat([context, queries], -1)
-        return torch.tanh(both @ self.C.T + self.b), weights
+        return Looked(torch.tanh(both @ self.C.T + self.b), weights, scores)
+
+    def _weights(self, scores: Tensor) -> Tensor:
+        return scores.softmax(-1)
 
     def _scores(self, queries: Tensor, projected: Tensor) -> Tensor:
         if self.kind == "additive":
@@ -76,7 +96,7 @@ class Attention(nn.Module):
             # [target time, source time, batch, width]
             summed = torch.tanh(query.unsqueeze(1) + projected.unsqueeze(0))
             return (summed @ self.v).transpose(1, 2)
-        if self.kind == "general":
+        if self.kind in ("general", "hard"):
             queries = queries @ self.W
         return (queries.transpose(0, 1) @ projected.permute(1, 2, 0)).transpose(0, 1)
 
@@ -89,7 +109,7 @@ def attention_weights(kind: AttentionKind, queries: int, keys: int) -> dict[str,
             return {}
         case "dot":
             own = {}
-        case "general":
+        case "general" | "hard":
             own = {"W": uniform(queries, keys)}
         case "additive":
             own = {
@@ -108,6 +128,7 @@ def attention_flops(
         "none": 0,
         "dot": queries * keys * key_width,
         "general": queries * key_width * (width + keys),
+        "hard": queries * key_width * (width + keys),
         "additive": width * (queries * width + keys * key_width + queries * keys),
     }
     combined = queries * (keys * key_width + width * (key_width + width))

@@ -6,18 +6,22 @@ from collections.abc import Mapping
 
 from torch import Generator
 
-from rnnbench.contracts import Cell, Layer, Sequences, Task
+from rnnbench.contracts import Cell, Features, Images, Layer, Sequences, Task
 from rnnbench.errors import InputError, UnknownNameError
-from rnnbench.hyperparameters import WORDS, AttentionKind
+from rnnbench.hyperparameters import WORDS, AttentionKind, Conditioning, Fusion, Without
+from rnnbench.nn.applying import why_not
 from rnnbench.nn.attention import Attention
-from rnnbench.nn.bridge import Bridge
-from rnnbench.nn.encoder_decoder import EncoderDecoder, told
+from rnnbench.nn.bridge import Bridge, Opening
+from rnnbench.nn.encoder import OneLook, SequenceEncoder
+from rnnbench.nn.encoder_decoder import EncoderDecoder, beside, told
+from rnnbench.nn.fusion import Answerer
+from rnnbench.nn.hard_attention import HardAttention
 from rnnbench.nn.network import Network
 from rnnbench.nn.predictor import Predictor
-from rnnbench.nn.readout import Readout, require, target_width
+from rnnbench.nn.reader import Reader, depth, input_width
+from rnnbench.nn.readout import Readout, target_width
 from rnnbench.nn.stack import Stack
 from rnnbench.nn.teacher import Teacher
-from rnnbench.nn.vectors import input_width, table
 
 
 def build(
@@ -28,6 +32,9 @@ def build(
     layers: int = 1,
     bidirectional: bool = False,
     attention: AttentionKind = "none",
+    conditioning: Conditioning = "state",
+    fusion: Fusion = "concatenation",
+    without: Without = "none",
     dropout: float = 0.0,
     numeric: Mapping[str, float] | None = None,
     backend: str,
@@ -37,30 +44,48 @@ def build(
 ) -> Network:
     """Build a network for `task` out of a cell or a layer.
 
-    Where targets are sequences it is an encoder, which may be bidirectional, and a decoder of the
-    same cell, size and depth.
+    Where targets are sequences there is a decoder, and before it an encoder of the same cell, size
+    and depth, which may be bidirectional; of one step, such as a picture, there is no encoder but a
+    look at it. Where the task has an image beside each sequence, it is put together with what was
+    read of the sequence.
 
-    attention  how a decoder looks at what the encoder said
-    numeric    values of numeric options; those not named are as chosen in the cell or layer
-    dropout    rate after each layer; see `rekey`
-    backend    how a cell is run, `kernel`, `torch`, `fused` or `loop`; a layer runs as it is
-    chunk      steps after which the gradient is cut in training; None: never
-    sampled    whether a decoder has to take some symbols from itself in training; see `Teacher`
-    generator  all initial values come from it: layer by layer, forward then backward, weights
-               in declared order, then the first state; with a decoder what leads to it, its
-               layers, the attention; the read-out; last the tables of symbols
+    attention     how a decoder looks at what the encoder said, or at the places of a picture
+    conditioning  where a picture enters a decoder: its first states, or every step
+    fusion        how a question and its picture are put together
+    without       what is not shown: the image, or the question that goes with it
+    numeric       values of numeric options; those not named are as chosen in the cell or layer
+    dropout       rate after each layer; see `rekey`
+    backend       how a cell is run, `kernel`, `torch`, `fused` or `loop`; a layer runs as it is
+    chunk         steps after which the gradient is cut in training; None: never
+    sampled       whether a decoder has to take some symbols from itself in training; see `Teacher`
+    generator     all initial values come from it, in the order in which data passes through: what
+                  reads, layer by layer, forward then backward, weights in declared order, then the
+                  first state; what leads to a decoder, what it reads, its layers, the attention; or
+                  what looks at an image, and the fusion; last the read-out
 
     Raises:
-        UnknownNameError: `numeric`, `attention` or `backend` is no name of what there is.
+        UnknownNameError: `numeric`, `attention`, `conditioning`, `fusion` or `backend` is no name of
+            what there is.
         OptionError: a numeric value is outside its option's range.
-        InputError: there is no read-out for the task's pattern, the backend cannot run the cell,
-            the dropout rate is no rate, a layer stands where a state is needed, attention without
-            a decoder, or `dot` between unequal widths.
+        InputError: the backend cannot run the cell, the dropout rate is no rate, or the task has
+            nothing of what these arguments are about; see `why_not`.
         PluginError: the cell or layer contradicts itself.
     """
-    require(task.pattern)
-    if attention not in WORDS["attention"]:
-        raise UnknownNameError("attention", attention, WORDS["attention"])
+    given = {"attention": attention, "conditioning": conditioning, "fusion": fusion}
+    for name, word in given.items():
+        if word not in WORDS[name]:
+            raise UnknownNameError(name, word, WORDS[name])
+    if against := why_not(
+        unit,
+        task,
+        layers=layers,
+        bidirectional=bidirectional,
+        attention=attention,
+        conditioning=conditioning,
+        fusion=fusion,
+        without=without,
+    ):
+        raise InputError(against)
     values = _numeric(unit, numeric or {})
 
     def stack(inputs: int, steps: int, *, bidirectional: bool, chunk: int | None) -> Stack:
@@ -78,37 +103,84 @@ def build(
             chunk=chunk,
         )
 
-    inputs, targets = task.inputs, task.targets
-    if attention != "none" and not isinstance(targets, Sequences):
-        raise InputError(f"attention needs a decoder, and task `{task.name}` asks for no sequence")
-    encoder = stack(
-        input_width(inputs), task.sequence_length, bidirectional=bidirectional, chunk=chunk
+    def reading() -> tuple[Reader, Stack]:
+        width, steps = input_width(task.inputs), task.sequence_length
+        reader = Reader(task.inputs, generator=generator)
+        return reader, stack(width, steps, bidirectional=bidirectional, chunk=chunk)
+
+    def readout(width: int) -> Readout:
+        return Readout(task.pattern, width, target_width(task.targets), generator=generator)
+
+    targets = task.targets
+    if isinstance(targets, Sequences):
+        assert isinstance(unit, Cell)  # noqa: S101  a layer has no state to open a decoder
+        states = {name: first.shape[0] for name, first in unit.state(hidden).items()}
+        encoder: SequenceEncoder | OneLook
+        if task.pattern == "one-to-many":
+            encoder = _look(task, states, layers, attention, conditioning, without, generator)
+            keys = depth(task.inputs)
+        else:
+            reader, layered = reading()
+            bridge = Bridge(states, layers, bidirectional, generator=generator)
+            encoder, keys = SequenceEncoder(reader, layered, bridge), layered.width
+        said = told(targets)
+        said_reader = Reader(said, generator=generator)
+        width = input_width(said) + beside(task, attention, conditioning, without)
+        decoder = stack(width, task.target_length, bidirectional=False, chunk=None)
+        looks = _attention(attention, decoder.width, keys, generator)
+        return EncoderDecoder(
+            targets,
+            encoder,
+            said_reader,
+            decoder,
+            looks,
+            readout(decoder.width),
+            Teacher() if sampled else None,
+            task.inputs.grid if isinstance(task.inputs, Images | Features) else (0, 0),
+        )
+    if task.image is None:
+        reader, layered = reading()
+        return Predictor(reader, layered, readout(layered.width))
+    question = None if without == "question" else reading()
+    picture = None if without == "image" else Reader(task.image, generator=generator)
+    widths = (
+        question[1].width if question else 0,
+        input_width(task.image) if picture else 0,
+        hidden,
     )
-    if not isinstance(targets, Sequences):
-        readout = Readout(task.pattern, encoder.width, target_width(targets), generator=generator)
-        return Predictor(inputs, table(inputs, generator), encoder, readout)
-    if isinstance(unit, Layer):
-        raise InputError(f"layer `{unit.name}` has no state for a decoder to begin with")
-    states = {name: first.shape[0] for name, first in unit.state(hidden).items()}
-    bridge = Bridge(states, layers, bidirectional, generator=generator)
-    said = told(targets)
-    decoder = stack(input_width(said), task.target_length, bidirectional=False, chunk=None)
-    looks = None
-    if attention != "none":
-        looks = Attention(attention, decoder.width, encoder.width, generator=generator)
-    readout = Readout(task.pattern, decoder.width, target_width(targets), generator=generator)
-    return EncoderDecoder(
-        inputs,
-        targets,
-        encoder,
-        bridge,
-        decoder,
-        looks,
-        readout,
-        table(inputs, generator),
-        table(said, generator),
-        Teacher() if sampled else None,
-    )
+    return Answerer(question, picture, fusion, readout(hidden), widths, generator=generator)
+
+
+def _look(
+    task: Task,
+    states: Mapping[str, int],
+    layers: int,
+    attention: AttentionKind,
+    conditioning: Conditioning,
+    without: Without,
+    generator: Generator,
+) -> OneLook:
+    if without == "image":
+        return OneLook(None, None, beside=False, again=False)
+    again = attention != "none"
+    reader = Reader(task.inputs, whole=not again, generator=generator)
+    opening = None
+    if conditioning == "state":
+        seen = depth(task.inputs) if again else input_width(task.inputs)
+        opening = Opening(states, layers, seen, generator=generator)
+    return OneLook(reader, opening, beside=conditioning == "step", again=again)
+
+
+def _attention(
+    kind: AttentionKind, queries: int, keys: int, generator: Generator
+) -> Attention | None:
+    match kind:
+        case "none":
+            return None
+        case "hard":
+            return HardAttention(queries, keys, generator=generator)
+        case _:
+            return Attention(kind, queries, keys, generator=generator)
 
 
 def _numeric(unit: Cell | Layer, given: Mapping[str, float]) -> dict[str, float]:

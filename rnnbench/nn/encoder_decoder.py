@@ -1,22 +1,27 @@
-"""An encoder that reads a sequence, and a decoder that says another one symbol by symbol."""
+"""An encoder that reads or looks, and a decoder that says a sequence symbol by symbol."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rnnbench.contracts import Batch, Reals, Sequences, Tokens
-from rnnbench.nn.attention import Attention
-from rnnbench.nn.bridge import Bridge
+from rnnbench.contracts import Batch, Sequences, Task, Tokens
+from rnnbench.hyperparameters import AttentionKind, Conditioning, Without
+from rnnbench.nn.attention import Attention, Looked
+from rnnbench.nn.encoder import Encoded, OneLook, SequenceEncoder
+from rnnbench.nn.hard_attention import HardAttention
+from rnnbench.nn.loss import costs, mean_cost, valid_mask
 from rnnbench.nn.network import Network
+from rnnbench.nn.reader import Reader, depth, input_width
 from rnnbench.nn.readout import Readout
 from rnnbench.nn.stack import Stack, States
 from rnnbench.nn.teacher import Teacher
-from rnnbench.nn.vectors import vectors
+
+_BASELINE = "attention.baseline"
 
 
 def told(targets: Sequences) -> Tokens:
@@ -24,81 +29,69 @@ def told(targets: Sequences) -> Tokens:
     return Tokens(targets.count + 1, targets.embedding)
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """What a decoder is handed of the sequences that were read.
-
-    firsts     its first states, each [batch, width]
-    keys       [source time, batch, width], what the encoder said at every step
-    projected  what an attention made of them beforehand
-    lengths    [batch], the real steps; None: all
-    """
-
-    firsts: States
-    keys: Tensor
-    projected: Tensor
-    lengths: Tensor | None
-
-    def rows(self, rows: Tensor) -> Encoded:
-        """Return the sequences of these numbers, [n] int64."""
-        return Encoded(
-            {name: state[rows] for name, state in self.firsts.items()},
-            self.keys[:, rows],
-            self.projected[:, rows],
-            None if self.lengths is None else self.lengths[rows],
-        )
+def beside(
+    task: Task, attention: AttentionKind, conditioning: Conditioning, without: Without
+) -> int:
+    """Return how many numbers of a picture a decoder reads beside each symbol."""
+    if task.pattern != "one-to-many" or conditioning != "step" or without == "image":
+        return 0
+    return depth(task.inputs) if attention != "none" else input_width(task.inputs)
 
 
 class EncoderDecoder(Network):
-    """Cho et al. 2014, Sutskever et al. 2014; with attention Luong et al. 2015.
+    """Cho et al. 2014, Sutskever et al. 2014; with attention Luong et al. 2015, Xu et al. 2015.
 
-    The encoder's last states are the decoder's first. In training the decoder is told the right
+    What the encoder hands on opens the decoder's states. In training the decoder is told the right
     symbol before each one that it says (teacher forcing), so that it runs over a whole target at
     once; with a `teacher` only some of them. Otherwise it runs freely, on what it says itself.
 
-    table, said_table  [vocabulary, width], rows that symbols are read as; None: one-hot
+    grid  in how many rows and columns the places of a picture lie; none of a sequence
     """
 
     def __init__(
         self,
-        inputs: Reals | Tokens,
         targets: Sequences,
-        encoder: Stack,
-        bridge: Bridge,
+        encoder: SequenceEncoder | OneLook,
+        said_reader: Reader,
         decoder: Stack,
         attention: Attention | None,
         readout: Readout,
-        table: Tensor | None,
-        said_table: Tensor | None,
         teacher: Teacher | None,
+        grid: tuple[int, int] = (0, 0),
     ) -> None:
         super().__init__()
-        self.inputs, self.targets = inputs, targets
-        self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
+        self.targets, self.grid = targets, grid
+        self.encoder, self.said_reader, self.decoder = encoder, said_reader, decoder
         self.attention, self.readout, self.teacher = attention, readout, teacher
-        self.table = None if table is None else nn.Parameter(table)
-        self.said_table = None if said_table is None else nn.Parameter(said_table)
+        if isinstance(attention, HardAttention):
+            self.running = (_BASELINE,)
 
     def run(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Predict each symbol of the targets from those before it.
 
         Returns logits [target time, batch, symbols] and no states, since none goes on.
         """
-        encoded = self.encode(batch)
-        right = torch.cat([self._start(len(batch), batch.targets.device), batch.targets[:-1]])
-        if self.training and self.teacher is not None:
-            coins = self.teacher(*right.shape)
-            with torch.no_grad(), _quiet(self.decoder):
-                right = self._freely(encoded, right, coins)
-        logits, _, _ = self._decode(right, encoded, encoded.firsts)
-        return logits, {}
+        return self._told(batch)[0], {}
+
+    def cost(self, batch: Batch, task: Task) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss; with hard attention its gradient has what REINFORCE adds."""
+        logits, looked = self._told(batch)
+        each, mask = costs(logits, batch, task), valid_mask(batch, task)
+        loss = mean_cost(each, mask, task)
+        if not isinstance(self.attention, HardAttention):
+            return loss, {}
+        assert looked is not None  # noqa: S101  there is an attention
+        surprise, baseline = self.attention.reinforced(looked, each, mask)
+        extra = mean_cost(surprise, mask, task)
+        # a gradient, and no value
+        return loss + extra - extra.detach(), {_BASELINE: baseline}
 
     def encode(self, batch: Batch) -> Encoded:
-        """Read the sequences of a batch."""
-        x = vectors(batch.inputs, self.inputs, self.table, self.readout.weight.dtype)
-        keys, _, states = self.encoder(x, batch.lengths)
-        projected = keys if self.attention is None else self.attention.project(keys)
-        return Encoded(self.bridge(states), keys, projected, batch.lengths)
+        """Read the sequences of a batch, or look at its pictures."""
+        encoded: Encoded = self.encoder(batch, self.readout.weight.dtype)
+        if self.attention is None or encoded.keys is None:
+            return encoded
+        return replace(encoded, projected=self.attention.project(encoded.keys))
 
     @torch.no_grad()
     def say(self, batch: Batch, steps: int) -> Tensor:
@@ -165,9 +158,23 @@ class EncoderDecoder(Network):
 
         said  [target time, batch]; the weights are [target time, batch, source time]
         """
+        if self.attention is None:
+            return None
         encoded = self.encode(batch)
         before = torch.cat([self._start(len(batch), said.device), said[:-1]])
-        return self._decode(before, encoded, encoded.firsts)[2]
+        looked = self._decode(before, encoded, encoded.firsts)[2]
+        return None if looked is None else looked.weights
+
+    def _told(self, batch: Batch) -> tuple[Tensor, Looked | None]:
+        """Predict each symbol of the targets from those before it."""
+        encoded = self.encode(batch)
+        right = torch.cat([self._start(len(batch), batch.targets.device), batch.targets[:-1]])
+        if self.training and self.teacher is not None:
+            coins = self.teacher(*right.shape)
+            with torch.no_grad(), _quiet(self):
+                right = self._freely(encoded, right, coins)
+        logits, _, looked = self._decode(right, encoded, encoded.firsts)
+        return logits, looked
 
     def _freely(self, encoded: Encoded, right: Tensor, coins: Tensor) -> Tensor:
         """Return what the decoder is given at each step: what is told, or what it said itself.
@@ -182,17 +189,19 @@ class EncoderDecoder(Network):
         return torch.cat(given)
 
     def _decode(
-        self, given: Tensor, encoded: Encoded, states: States
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
-        """Run the decoder on symbols [target time, batch]; return logits, last states, weights."""
-        x = vectors(given, told(self.targets), self.said_table, self.readout.weight.dtype)
+        self, given: Tensor, encoded: Encoded, states: States | None
+    ) -> tuple[Tensor, dict[str, Tensor], Looked | None]:
+        """Run the decoder on symbols [target time, batch]; return logits, last states, a look."""
+        x = self.said_reader(given, self.readout.weight.dtype)
+        if encoded.beside is not None:
+            x = torch.cat([x, encoded.beside.expand(len(x), -1, -1)], -1)
         outputs, last, after = self.decoder(x, None, states)
-        weights = None
-        if self.attention is not None:
-            outputs, weights = self.attention(
-                outputs, encoded.keys, encoded.projected, encoded.lengths
-            )
-        return self.readout(outputs, last), after, weights
+        looked = None
+        if self.attention is not None and encoded.keys is not None:
+            assert encoded.projected is not None  # noqa: S101  made beside the keys
+            looked = self.attention(outputs, encoded.keys, encoded.projected, encoded.lengths)
+            outputs = looked.outputs
+        return self.readout(outputs, last), after, looked
 
     def _start(self, size: int, device: torch.device) -> Tensor:
         return torch.full((1, size), self.targets.count, device=device)
@@ -206,10 +215,13 @@ class EncoderDecoder(Network):
 
 
 @contextmanager
-def _quiet(module: nn.Module) -> Iterator[None]:
-    """Let a module draw no dropout for a while."""
-    module.eval()
+def _quiet(network: EncoderDecoder) -> Iterator[None]:
+    """Let a decoder draw nothing for a while: no dropout, and no place to look at."""
+    drawing = [network.decoder, *([network.attention] if network.attention else [])]
+    for module in drawing:
+        module.eval()
     try:
         yield
     finally:
-        module.train()
+        for module in drawing:
+            module.train()

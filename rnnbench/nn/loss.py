@@ -61,6 +61,8 @@ def valid_mask(batch: Batch, task: Task) -> Tensor | None:
 def costs(predictions: Tensor, batch: Batch, task: Task) -> Tensor:
     """Return one cost a target, [batch] or [time, batch]; zero at steps that do not count.
 
+    It is zero for a target that is no class, too.
+
     Raises:
         PluginError: the task's targets do not have the shape of the predictions.
     """
@@ -73,11 +75,14 @@ def costs(predictions: Tensor, batch: Batch, task: Task) -> Tensor:
             f"its {task.pattern} network predicts {list(predictions.shape)}"
         )
     if classes:
-        if mask is not None:
-            targets = torch.where(mask, targets, 0)
+        counts = targets >= 0 if isinstance(task.targets, Classes) else mask
+        if counts is not None and mask is not None:
+            counts = counts & mask
+        if counts is not None:
+            targets = torch.where(counts, targets, 0)
         flat = cross_entropy(predictions.flatten(0, -2), targets.flatten(), reduction="none")
         each = flat.view(expected)
-        return each if mask is None else torch.where(mask, each, 0)
+        return each if counts is None else torch.where(counts, each, 0)
     if isinstance(task.targets, Labels):
         # what is hidden costs ln 2 a label, and then nothing: NaN must not reach the derivative
         targets = targets.to(predictions.dtype)

@@ -6,11 +6,15 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from rnnbench.contracts import Batch
+from rnnbench.contracts import Batch, Task
+from rnnbench.nn.loss import loss
 
 
 class Network(nn.Module, ABC):
     """Predicts a task's targets from its inputs; made by `build`."""
+
+    running: tuple[str, ...] = ()
+    """Names of buffers that go on from one update of the training to the next."""
 
     def forward(self, batch: Batch) -> Tensor:
         """Predict what the loss is of: see `run`."""
@@ -22,3 +26,11 @@ class Network(nn.Module, ABC):
 
         Predictions are [batch, width] for one target a sequence, else [target time, batch, width].
         """
+
+    def cost(self, batch: Batch, task: Task) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what an update minimises, a scalar, and what `run` returns beside predictions.
+
+        The second has the new values of `running` as well.
+        """
+        predictions, after = self.run(batch)
+        return loss(predictions, batch, task), after

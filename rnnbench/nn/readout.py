@@ -6,11 +6,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import linear
 
 from rnnbench.contracts import ONE_TARGET, Pattern, Reals, Targets
-from rnnbench.errors import InputError
 from rnnbench.initial import uniform, zeros
-
-SUPPORTED: tuple[Pattern, ...] = (*ONE_TARGET, "many-to-many", "sequence-to-sequence")
-"""The patterns a read-out exists for."""
 
 
 class Readout(nn.Module):
@@ -21,7 +17,6 @@ class Readout(nn.Module):
 
     def __init__(self, pattern: Pattern, inputs: int, width: int, *, generator: Generator) -> None:
         super().__init__()
-        require(pattern)
         self.pattern = pattern
         self.weight = nn.Parameter(uniform(width, inputs).draw(generator))
         self.bias = nn.Parameter(zeros(width).draw(generator))
@@ -30,19 +25,6 @@ class Readout(nn.Module):
         """Read outputs [time, batch, inputs] or the last ones [batch, inputs]; width for inputs."""
         read = last if self.pattern in ONE_TARGET else outputs
         return linear(read, self.weight, self.bias)
-
-
-def require(pattern: Pattern) -> None:
-    """Check that there is a read-out for `pattern`.
-
-    Raises:
-        InputError: there is none.
-    """
-    if pattern not in SUPPORTED:
-        raise InputError(
-            f"no network can be built for the pattern {pattern} yet; there is one for "
-            + ", ".join(SUPPORTED)
-        )
 
 
 def target_width(targets: Targets) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rnnbench.contracts import Layer
 from rnnbench.initial import Initial
 from rnnbench.nn.sizes import layer_inputs
+from rnnbench.plan.sizing import stacking
 from rnnbench.recurrence import Backend, Chooser
 from rnnbench.registry import asked
 from rnnbench.resolving import ResolvedTask, ResolvedUnit, located
@@ -21,14 +22,13 @@ def backend_of(
         kept = sum(sum(weight.shape) for weight in _layer_weights(unit, task, hidden))
         return Backend("torch", "a layer is torch's own operations", history=kept)
 
+    inputs = asked(
+        unit.component, lambda: layer_inputs(cell, task.task, hidden=hidden, **stacking(entry))
+    )
+    if not inputs:
+        return Backend("loop", "the network reads no sequence")
+
     def choose() -> Backend:
-        inputs = layer_inputs(
-            cell,
-            task.task,
-            hidden=hidden,
-            layers=entry.layers,
-            bidirectional=entry.bidirectional,
-        )
         return chooser.choose(cell, inputs, hidden)
 
     if chooser.forced == suite.training.backend:
@@ -40,8 +40,6 @@ def _layer_weights(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> list[
     """Return what a layer's stack declares: each matrix reads its columns and makes its rows."""
     layer, entry = unit.unit, unit.entry
     assert isinstance(layer, Layer)  # noqa: S101  a cell has a history of its own
-    widths = layer_inputs(
-        layer, task.task, hidden=hidden, layers=entry.layers, bidirectional=entry.bidirectional
-    )
+    widths = layer_inputs(layer, task.task, hidden=hidden, **stacking(entry))
     steps = task.task.sequence_length
     return [weight for width in widths for weight in layer.weights(width, hidden, steps).values()]

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Generator
 
-from rnnbench.contracts import Metric, TextMetric
+from rnnbench.contracts import Metric, OfPredictions
 from rnnbench.nn.loss import valid_mask
 from rnnbench.resolving import ResolvedTask, ResolvedUnit
 
@@ -24,6 +24,9 @@ def unit_card(unit: ResolvedUnit) -> dict[str, Any]:
         "layers": entry.layers,
         "bidirectional": entry.bidirectional,
         "attention": entry.attention,
+        "conditioning": entry.conditioning,
+        "fusion": entry.fusion,
+        "without": entry.without,
         "dropout": entry.dropout,
         "equations": unit.unit.equations,
         "reference": unit.unit.reference,
@@ -75,7 +78,7 @@ def _test_part(task: ResolvedTask) -> dict[str, Any]:
     }
 
 
-def _best(oracle: float | None, metric: type[Metric | TextMetric]) -> float | None:
+def _best(oracle: float | None, metric: type[OfPredictions]) -> float | None:
     """Return the score that nothing can beat: the oracle's, else the metric's bound, if any."""
     if oracle is not None:
         return oracle

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TypedDict
 
-from rnnbench.hyperparameters import AttentionKind
+from rnnbench.hyperparameters import AttentionKind, Conditioning, Fusion, Without
 from rnnbench.matching import TOLERANCE, Matched, match
+from rnnbench.nn.reader import activations, input_width
 from rnnbench.nn.readout import target_width
 from rnnbench.nn.sizes import Sizes, flops, output_width, sizes
-from rnnbench.nn.vectors import input_width
 from rnnbench.registry import asked
 from rnnbench.resolving import ResolvedTask, ResolvedUnit, located
 from rnnbench.suite import ArchitectureEntry, Suite
@@ -43,28 +43,37 @@ def matched_size(
 def sizes_of(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> Sizes:
     """Count the network with this hidden size."""
     return asked(
-        unit.component, lambda: sizes(unit.unit, task.task, hidden=hidden, **_stacking(unit.entry))
+        unit.component, lambda: sizes(unit.unit, task.task, hidden=hidden, **stacking(unit.entry))
     )
 
 
 def flops_of(unit: ResolvedUnit, task: ResolvedTask, hidden: int) -> int:
     """Count its operations a time step and sequence."""
     return asked(
-        unit.component, lambda: flops(unit.unit, task.task, hidden=hidden, **_stacking(unit.entry))
+        unit.component, lambda: flops(unit.unit, task.task, hidden=hidden, **stacking(unit.entry))
     )
 
 
-class _Stacking(TypedDict):
+class Stacking(TypedDict):
+    """How a cell or layer is stacked, and what of the data it is not shown."""
+
     layers: int
     bidirectional: bool
     attention: AttentionKind
+    conditioning: Conditioning
+    fusion: Fusion
+    without: Without
 
 
-def _stacking(entry: ArchitectureEntry) -> _Stacking:
+def stacking(entry: ArchitectureEntry) -> Stacking:
+    """Return how an architecture is stacked, as the arguments of `build`."""
     return {
         "layers": entry.layers,
         "bidirectional": entry.bidirectional,
         "attention": entry.attention,
+        "conditioning": entry.conditioning,
+        "fusion": entry.fusion,
+        "without": entry.without,
     }
 
 
@@ -86,7 +95,10 @@ def member_bytes(
     one = task.task
     read, said = one.sequence_length, one.target_length
     kept = both * history * max(read, said)
-    kept += input_width(one.inputs) * read + target_width(one.targets) * said
+    kept += (input_width(one.inputs) + activations(one.inputs)) * read
+    kept += target_width(one.targets) * said
+    if one.image is not None:
+        kept += activations(one.image)
     if unit.entry.attention != "none":
         # weights of every pair of steps; an additive attention has a vector for each
         width = output_width(unit.unit, hidden) if unit.entry.attention == "additive" else 1

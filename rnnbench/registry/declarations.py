@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from reprlib import repr as short
 from typing import Any, Literal, get_args
 
-from rnnbench.contracts import Cell, Layer, Metric, OutcomeMetric, Pattern, Task, TextMetric
+from rnnbench.contracts import AnyMetric, Cell, Layer, Pattern, Task
 from rnnbench.direction import Direction
 from rnnbench.errors import OptionError, PluginError
 from rnnbench.options import Between, Choice, LogBetween, Option
@@ -20,7 +20,7 @@ _CONTRACTS: dict[Kind, tuple[type, ...]] = {
     "cell": (Cell,),
     "layer": (Layer,),
     "task": (Task,),
-    "metric": (Metric, TextMetric, OutcomeMetric),
+    "metric": get_args(AnyMetric),
 }
 _TEXTS: dict[Kind, tuple[str, ...]] = {
     "cell": ("version", "reference", "equations"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnbench.errors import SuiteError, UnknownNameError
-from rnnbench.hyperparameters import AttentionKind, foreign
+from rnnbench.hyperparameters import AttentionKind, Conditioning, Fusion, Without, foreign
 from rnnbench.options import Choice, Space, Value
 from rnnbench.suite.schema import BudgetSection, Match, Setting, SuiteFile
 from rnnbench.suite.source import Place, Source, printable
@@ -34,6 +34,9 @@ class ArchitectureEntry:
     layers: int
     bidirectional: bool
     attention: AttentionKind
+    conditioning: Conditioning
+    fusion: Fusion
+    without: Without
     dropout: float
     options: Mapping[str, Value]
     own: Mapping[str, Space] | bool
@@ -89,6 +92,9 @@ def read_architectures(source: Source, file: SuiteFile) -> dict[str, Architectur
             layers=given.layers,
             bidirectional=given.bidirectional,
             attention=given.attention,
+            conditioning=given.conditioning,
+            fusion=given.fusion,
+            without=given.without,
             dropout=given.dropout,
             options=options,
             own=given.search,

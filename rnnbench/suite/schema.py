@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from rnnbench.errors import SuiteError, UnknownNameError
-from rnnbench.hyperparameters import AttentionKind
+from rnnbench.hyperparameters import AttentionKind, Conditioning, Fusion, Without
 from rnnbench.options import Space
 from rnnbench.suite.source import Place, Source, printable
 from rnnbench.suite.spaces import own, shared
@@ -59,7 +59,17 @@ class Architecture(Section):
     layers: int = Field(default=1, ge=1, description=_COUNT)
     bidirectional: bool = Field(default=False, description="true or false")
     attention: AttentionKind = Field(
-        default="none", description="none, dot, general or additive: how a decoder looks back"
+        default="none", description="none, dot, general, additive or hard: how a decoder looks back"
+    )
+    conditioning: Conditioning = Field(
+        default="state", description="state or step: where a picture enters a decoder"
+    )
+    fusion: Fusion = Field(
+        default="concatenation",
+        description="concatenation or product: how a question meets its picture",
+    )
+    without: Without = Field(
+        default="none", description="none, image or question: what the network is not shown"
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="a number from 0 up to but not 1")
     search: Own = Field(default=False, description="true or dimensions of its own")
