@@ -26,7 +26,10 @@ class Results:
     curves: DataFrame
     samples: DataFrame
     lengths: DataFrame = field(default_factory=DataFrame)
+    kinds: DataFrame = field(default_factory=DataFrame)
     alignments: DataFrame = field(default_factory=DataFrame)
+    pictures: DataFrame = field(default_factory=DataFrame)
+    looks: DataFrame = field(default_factory=DataFrame)
 
 
 def write_tables(results: Results, folder: Path) -> None:

@@ -178,7 +178,7 @@ def results(
     if not spoken:
         return Results(manifest, *tables, _written(samples))
     lengths, alignments = _lengths(run_rows, manifest_settings), _alignments(run_rows)
-    return Results(manifest, *tables, _written(samples), lengths, alignments)
+    return Results(manifest, *tables, _written(samples), lengths, alignments=alignments)
 
 
 def large() -> Results:

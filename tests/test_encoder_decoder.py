@@ -195,7 +195,7 @@ def test_what_stands_after_the_end_of_a_source_changes_nothing(attention):
 
 
 def test_a_layer_has_no_state_to_begin_with():
-    with pytest.raises(InputError, match="tcn is for .*, and fake is sequence-to-sequence"):
+    with pytest.raises(InputError, match=r"tcn is for .*, and fake is sequence-to-sequence"):
         network(TCN())
 
 

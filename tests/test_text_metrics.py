@@ -1,7 +1,8 @@
 import pytest
 from sacrebleu import corpus_bleu, corpus_chrf
+from sacrebleu.metrics import BLEU
 
-from rnnbench_metrics.bleu import Bleu
+from rnnbench_metrics.bleu import Bleu, Bleu1, Bleu2, Bleu3
 from rnnbench_metrics.chrf import Chrf
 
 METRICS = (Bleu(), Chrf())
@@ -93,3 +94,11 @@ def test_texts_without_right_answers_are_refused(metric, said, references):
 def test_values_are_plain_floats_between_0_and_100(metric):
     assert type(metric.measure(SAID, REFERENCES)) is float
     assert (metric.direction, metric.low, metric.high) == ("max", 0.0, 100.0)
+
+
+@pytest.mark.parametrize(("metric", "longest"), [(Bleu1, 1), (Bleu2, 2), (Bleu3, 3), (Bleu, 4)])
+def test_bleu_of_shorter_groups_is_that_of_sacrebleu(metric, longest):
+    turned = [list(stream) for stream in zip(*REFERENCES, strict=True)]
+    expected = BLEU(max_ngram_order=longest).corpus_score(SAID, turned).score
+    assert metric().measure(SAID, REFERENCES) == pytest.approx(expected)
+    assert metric().measure(["the dog"], [["the dog"]]) == (100 if longest <= 2 else 0)

@@ -1,8 +1,9 @@
-"""BLEU: how many groups of one to four words a translation shares with right ones."""
+"""BLEU: how many groups of words a text shares with right ones, of one word up to four."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from sacrebleu.metrics import BLEU
 
@@ -24,6 +25,8 @@ class Bleu(rnnbench.TextMetric):
     low = 0.0
     high = 100.0
 
+    longest: ClassVar[int] = 4
+
     def measure(self, said: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """Score texts against one right answer or several each; one that is empty shares nothing.
 
@@ -31,12 +34,42 @@ class Bleu(rnnbench.TextMetric):
             ValueError: there is no text, or one without a right answer.
         """
         # `force` drops a warning about texts that look tokenized, as those of symbols do
-        metric = BLEU(tokenize="13a", smooth_method="exp", effective_order=False, force=True)
+        metric = BLEU(
+            tokenize="13a",
+            smooth_method="exp",
+            effective_order=False,
+            force=True,
+            max_ngram_order=self.longest,
+        )
         score = metric.corpus_score(list(said), streams(said, references)).score
         return min(score, self.high)  # e^ln 100 is a little more than 100
 
 
+class Bleu1(Bleu):
+    """BLEU of single words: which were said, in whatever order; otherwise as `bleu`.
+
+    Captions are scored by BLEU-1 to 4 (Xu et al. 2015); `bleu` is BLEU-4.
+    """
+
+    name = "bleu_1"
+    longest = 1
+
+
+class Bleu2(Bleu):
+    """BLEU of one and two words; see `bleu_1`."""
+
+    name = "bleu_2"
+    longest = 2
+
+
+class Bleu3(Bleu):
+    """BLEU of one to three words; see `bleu_1`."""
+
+    name = "bleu_3"
+    longest = 3
+
+
 @rnnbench.hookimpl
 def rnnbench_provide_metrics() -> list[type[rnnbench.TextMetric]]:
-    """Provide BLEU."""
-    return [Bleu]
+    """Provide BLEU-1 to 4."""
+    return [Bleu, Bleu1, Bleu2, Bleu3]

@@ -10,7 +10,10 @@ from rnnbench_metrics.paired import classes
 
 
 class CrossEntropy(rnnbench.Metric):
-    """The mean of −ln p(target) over counted items, in nats, computed in float64."""
+    """The mean of −ln p(target) over counted items, in nats, computed in float64.
+
+    A target of -1, which is no class, is left out: no prediction would be nearer to it.
+    """
 
     name = "cross_entropy"
     direction = "min"
@@ -28,7 +31,9 @@ class CrossEntropy(rnnbench.Metric):
 def surprise(predictions: Tensor, targets: Tensor, mask: Tensor | None) -> Tensor:
     """Return the mean of −ln p(target) over counted items, a float64 scalar; as `measure`."""
     logits, expected = classes(predictions, targets, mask)
-    return functional.cross_entropy(logits.double().flatten(0, -2), expected.flatten())
+    return functional.cross_entropy(
+        logits.double().flatten(0, -2), expected.flatten(), ignore_index=-1
+    )
 
 
 @rnnbench.hookimpl

@@ -64,8 +64,8 @@ def build(
                   what looks at an image, and the fusion; last the read-out
 
     Raises:
-        UnknownNameError: `numeric`, `attention`, `conditioning`, `fusion` or `backend` is no name of
-            what there is.
+        UnknownNameError: `numeric`, `attention`, `conditioning`, `fusion` or `backend` is no name
+            of what there is.
         OptionError: a numeric value is outside its option's range.
         InputError: the backend cannot run the cell, the dropout rate is no rate, or the task has
             nothing of what these arguments are about; see `why_not`.

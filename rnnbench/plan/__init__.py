@@ -12,6 +12,7 @@ from rnnbench.datafiles import DataFiles
 from rnnbench.group.way import Ways
 from rnnbench.hyperparameters import foreign
 from rnnbench.plan.cards import task_card, unit_card
+from rnnbench.plan.companions import companions
 from rnnbench.plan.variants import study_of
 from rnnbench.plan.warnings import fallbacks, forced, foreseen
 from rnnbench.recurrence import Chooser, silently
@@ -27,7 +28,8 @@ class Plan:
     """What a suite comes to on this installation.
 
     `architectures` and `settings` hold, by label, the facts that a report needs of a cell and a
-    task: plain values, so that reports need neither plugins nor torch.
+    task: plain values, so that reports need neither plugins nor torch. `companions` are the labels
+    of architectures that the suite does not list and that run beside it.
     """
 
     suite: Suite
@@ -35,6 +37,7 @@ class Plan:
     architectures: Mapping[str, dict[str, Any]]
     settings: Mapping[str, dict[str, Any]]
     warnings: tuple[str, ...]
+    companions: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -49,6 +52,11 @@ class Plan:
         for name, setting in self.settings.items():
             known = (*setting["notes"], *setting["leaks"])
             lines += [f"data of {name}:", *(f"  {note}" for note in known)] if known else []
+        if self.companions:
+            lines.append(
+                f"beside them run {' and '.join(self.companions)}: how far one gets without the "
+                "picture, and without the question"
+            )
         return tuple(lines)
 
     @property
@@ -108,6 +116,8 @@ def plan(
     tasks = [
         resolve_task(suite, entry, registry, files or DataFiles()) for entry in chosen.settings
     ]
+    beside = companions(suite, units, tasks)
+    units += beside
     check_metrics(suite, tasks, registry)
     wanted = backend or suite.training.backend
     chooser = Chooser(device, None if wanted == "auto" else wanted, compiling=compiling)
@@ -116,6 +126,7 @@ def plan(
         study_of(suite, unit, task, replicate, device, chooser, ways, registry)
         for task in tasks
         for unit in units
+        if unit not in beside or task.task.image is not None
         for replicate in range(suite.search.replicates)
     )
     if all(study.skipped for study in studies):
@@ -133,4 +144,5 @@ def plan(
             *forced(wanted, suite.training.backend),
             *(() if chooser.forced else fallbacks(studies)),
         ),
+        tuple(unit.entry.label for unit in beside),
     )

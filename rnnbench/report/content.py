@@ -18,9 +18,11 @@ from rnnbench.plots import Figure, Omitted
 from rnnbench.report.configurations import MOST_FROZEN, configurations
 from rnnbench.report.described import card, moment, provenance, search, setting
 from rnnbench.report.failures import MOST_FAILURES, Failure, failures
+from rnnbench.report.kinds import ByKind, by_kind
 from rnnbench.report.looked import Looked, looked
 from rnnbench.report.method import method
 from rnnbench.report.metrics import Measured, measured
+from rnnbench.report.pictured import Pictured, pictured
 from rnnbench.report.written import Written, written, written_caption
 from rnnbench.results import Results
 
@@ -66,6 +68,8 @@ class Content:
     measured: Sequence[Measured]
     written: Sequence[Written]
     looked: Sequence[Looked]
+    pictured: Sequence[Pictured]
+    by_kind: Sequence[ByKind]
     written_caption: str
     settings: Sequence[Mapping[str, str]]
     sizes: Mapping[tuple[str, str], str]
@@ -135,6 +139,8 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         measured=measured(results),
         written=written(results),
         looked=looked(results),
+        pictured=pictured(results),
+        by_kind=by_kind(results),
         written_caption=written_caption(results),
         settings=[setting(name, entry) for name, entry in manifest["settings"].items()],
         sizes={

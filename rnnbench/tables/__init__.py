@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-from pandas import DataFrame
 
 from rnnbench.hyperparameters import COUNTS, LIMITS, OF_ARCHITECTURE, STACK, WORDS
 from rnnbench.member import Finished
-from rnnbench.protocol import Ask, Progression
+from rnnbench.protocol import Progression
 from rnnbench.results import Results
 from rnnbench.store import Stored
 from rnnbench.study import Study
+from rnnbench.tables import evidence
+from rnnbench.tables.rows import PLACE, Row, frame, place
 
 _RECIPE_WORDS = tuple(name for name in WORDS if name not in STACK)
 
 NUMBERS = tuple(n for n in (*LIMITS, *COUNTS) if n not in (*OF_ARCHITECTURE, *STACK))
 """The numbers of a recipe that can be searched; each is a column `hp_<name>`."""
-
-
-@dataclass(frozen=True)
-class _Row:
-    ask: Ask
-    stored: Stored | None
 
 
 def tabulate(
@@ -33,7 +26,7 @@ def tabulate(
     """Build the tables of exactly what these studies ask for and has finished (or is skipped)."""
     finished = {key: one.finished for key, one in stored.items()}
     rows = [
-        _Row(ask, stored.get(ask.member.key))
+        Row(ask, stored.get(ask.member.key))
         for study in studies
         for ask in Progression(study).asks(finished)
         if ask.skipped or ask.member.key in finished
@@ -43,13 +36,16 @@ def tabulate(
     runs = [row for row in rows if row.ask.phase == "evaluation"]
     return Results(
         _sized(manifest, runs),
-        trials=_frame(_TRIAL, [_trial(row, options) for row in tuning], options),
-        runs=_frame(_RUN, [_run(row, options) for row in runs], options),
-        scores=_frame(_SCORE, _scores(runs)),
-        curves=_frame(_CURVE, _curves(rows)),
-        samples=_frame(_SAMPLE, _samples(runs)),
-        lengths=_frame(_LENGTH, _lengths(runs)),
-        alignments=_frame(_ALIGNMENT, _alignments(runs)),
+        trials=frame(_TRIAL, [_trial(row, options) for row in tuning], options),
+        runs=frame(_RUN, [_run(row, options) for row in runs], options),
+        scores=frame(evidence.SCORES, evidence.scores(runs)),
+        curves=frame(evidence.CURVES, evidence.curves(rows)),
+        samples=frame(evidence.SAMPLES, evidence.samples(runs)),
+        lengths=frame(evidence.LENGTHS, evidence.lengths(runs)),
+        kinds=frame(evidence.KINDS, evidence.kinds(runs)),
+        alignments=frame(evidence.ALIGNMENTS, evidence.alignments(runs)),
+        pictures=frame(evidence.PICTURES, evidence.pictures(runs)),
+        looks=frame(evidence.LOOKS, evidence.looks(runs)),
     )
 
 
@@ -61,7 +57,7 @@ def _options(studies: Sequence[Study]) -> dict[str, str]:
     return {name: "string" if name in words else "Float64" for name in sorted(numeric | words)}
 
 
-def _sized(manifest: dict[str, Any], runs: Sequence[_Row]) -> dict[str, Any]:
+def _sized(manifest: dict[str, Any], runs: Sequence[Row]) -> dict[str, Any]:
     """Say how large networks are where the search chose among several: as the frozen one is."""
     chosen = [
         ask
@@ -76,13 +72,6 @@ def _sized(manifest: dict[str, Any], runs: Sequence[_Row]) -> dict[str, Any]:
     return {**manifest, "sizes": sizes}
 
 
-_PLACE = {
-    "architecture": "string",
-    "setting": "string",
-    "task": "string",
-    "cell": "string",
-    "replicate": "Int64",
-}
 _IDENTITY = {
     "layers": "Int64",
     "bidirectional": "boolean",
@@ -116,7 +105,7 @@ _IDENTITY = {
     "worker_host": "string",
 }
 _TRIAL = {
-    **_PLACE,
+    **PLACE,
     "trial": "Int64",
     "phase": "string",
     "seed_index": "Int64",
@@ -135,7 +124,7 @@ _TRIAL = {
     **_IDENTITY,
 }
 _RUN = {
-    **_PLACE,
+    **PLACE,
     "trial": "Int64",
     "seed_index": "Int64",
     "status": "string",
@@ -154,76 +143,12 @@ _RUN = {
     **{f"hp_{name}": "string" for name in _RECIPE_WORDS},
     **_IDENTITY,
 }
-_SCORE = {
-    **_PLACE,
-    "seed_index": "Int64",
-    "split": "string",
-    "metric": "string",
-    "value": "Float64",
-    "direction": "string",
-    "censored": "boolean",
-    "key": "string",
-}
-_CURVE = {
-    **_PLACE,
-    "phase": "string",
-    "trial": "Int64",
-    "seed_index": "Int64",
-    "update": "Int64",
-    "split": "string",
-    "metric": "string",
-    "value": "Float64",
-    "key": "string",
-}
-_SAMPLE = {
-    **_PLACE,
-    "seed_index": "Int64",
-    "update": "Int64",
-    "title": "string",
-    "text": "string",
-    "key": "string",
-}
-_LENGTH = {
-    **_PLACE,
-    "seed_index": "Int64",
-    "metric": "string",
-    "shortest": "Int64",
-    "longest": "Int64",
-    "sequences": "Int64",
-    "value": "Float64",
-    "key": "string",
-}
-_ALIGNMENT = {
-    **_PLACE,
-    "seed_index": "Int64",
-    "sequence": "Int64",
-    "said_step": "Int64",
-    "said": "string",
-    "read_step": "Int64",
-    "read": "string",
-    "weight": "Float64",
-    "key": "string",
-}
 
 
-def _frame(
-    columns: Mapping[str, str],
-    rows: Iterable[Mapping[str, object]],
-    options: Mapping[str, str] | None = None,
-) -> DataFrame:
-    """Make a table with these columns and types, whatever rows there are."""
-    types: dict[str, str] = {}
-    for name, kind in columns.items():
-        if name == "layers":  # a cell's own options stand after the shared hyperparameters
-            types |= {f"option_{option}": kind for option, kind in (options or {}).items()}
-        types[name] = kind
-    return DataFrame(list(rows), columns=list(types)).astype(types)
-
-
-def _trial(row: _Row, options: Iterable[str]) -> dict[str, object]:
-    ask, finished = row.ask, _finished(row)
+def _trial(row: Row, options: Iterable[str]) -> dict[str, object]:
+    ask, finished = row.ask, row.finished
     return {
-        **_place(ask),
+        **place(ask),
         "trial": ask.trial,
         "phase": ask.phase,
         "seed_index": ask.seed_index,
@@ -235,14 +160,14 @@ def _trial(row: _Row, options: Iterable[str]) -> dict[str, object]:
     }
 
 
-def _run(row: _Row, options: Iterable[str]) -> dict[str, object]:
-    ask, finished = row.ask, _finished(row)
+def _run(row: Row, options: Iterable[str]) -> dict[str, object]:
+    ask, finished = row.ask, row.finished
     first = ask.study.template.metrics[0][0]
     test = {score.metric: score for score in finished.scores if score.split == "test"}
     values = {name: score.value for name, score in test.items()}
     solved, needed = test.get("solved"), test.get("updates_to_solve")
     return {
-        **_place(ask),
+        **place(ask),
         "trial": ask.trial,
         "seed_index": ask.seed_index,
         "score": values.get(first),
@@ -255,24 +180,7 @@ def _run(row: _Row, options: Iterable[str]) -> dict[str, object]:
     }
 
 
-def _finished(row: _Row) -> Finished:
-    if row.stored is None:
-        return Finished("skipped", row.ask.skipped)
-    return row.stored.finished
-
-
-def _place(ask: Ask) -> dict[str, object]:
-    study = ask.study
-    return {
-        "architecture": study.architecture,
-        "setting": study.setting,
-        "task": study.template.setting.task,
-        "cell": study.template.architecture.cell,
-        "replicate": study.replicate,
-    }
-
-
-def _common(row: _Row, finished: Finished, options: Iterable[str]) -> dict[str, object]:
+def _common(row: Row, finished: Finished, options: Iterable[str]) -> dict[str, object]:
     study, member = row.ask.built, row.ask.member
     made_by = row.stored.made_by if row.stored else {}
     net = member.architecture
@@ -318,75 +226,3 @@ def _common(row: _Row, finished: Finished, options: Iterable[str]) -> dict[str, 
         "finished_at": finished.finished_at,
         "worker_host": finished.worker_host,
     }
-
-
-def _of(ask: Ask) -> dict[str, object]:
-    """Say which member a row is of."""
-    return {**_place(ask), "seed_index": ask.seed_index, "key": ask.member.key}
-
-
-def _scores(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
-    for row in rows:
-        for score in _finished(row).scores:
-            yield {
-                **_of(row.ask),
-                "split": score.split,
-                "metric": score.metric,
-                "value": score.value,
-                "direction": score.direction,
-                "censored": score.censored,
-            }
-
-
-def _curves(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
-    for row in rows:
-        for point in _finished(row).curve:
-            yield {
-                **_of(row.ask),
-                "phase": row.ask.phase,
-                "trial": row.ask.trial,
-                "update": point.update,
-                "split": point.split,
-                "metric": point.metric,
-                "value": point.value,
-            }
-
-
-def _samples(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
-    for row in rows:
-        for sample in _finished(row).samples:
-            yield {
-                **_of(row.ask),
-                "update": sample.update,
-                "title": sample.title,
-                "text": sample.text,
-            }
-
-
-def _lengths(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
-    for row in rows:
-        for score in _finished(row).lengths:
-            yield {
-                **_of(row.ask),
-                "metric": score.metric,
-                "shortest": score.low,
-                "longest": score.high,
-                "sequences": score.count,
-                "value": score.value,
-            }
-
-
-def _alignments(rows: Sequence[_Row]) -> Iterable[dict[str, object]]:
-    for row in rows:
-        for number, one in enumerate(_finished(row).alignments):
-            for said_step, (said, weights) in enumerate(zip(one.said, one.weights, strict=True)):
-                for read_step, (read, weight) in enumerate(zip(one.read, weights, strict=True)):
-                    yield {
-                        **_of(row.ask),
-                        "sequence": number,
-                        "said_step": said_step,
-                        "said": said,
-                        "read_step": read_step,
-                        "read": read,
-                        "weight": weight,
-                    }

@@ -1,0 +1,51 @@
+"""Baselines that run beside every comparison of answers to questions about pictures.
+
+Much of what a network says of a picture can be said without looking at it (Antol et al. 2015, table
+2: 48.8 % without the picture, 53.7 % with it), so that no score says anything before both baselines
+stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rnnbench.contracts import Cell
+from rnnbench.hyperparameters import Without
+from rnnbench.resolving import ResolvedTask, ResolvedUnit
+from rnnbench.suite import Suite
+
+BLIND: dict[Without, str] = {"image": "question_only", "question": "image_only"}
+"""What each baseline is called by what it is not shown."""
+
+
+def companions(
+    suite: Suite, units: Sequence[ResolvedUnit], tasks: Sequence[ResolvedTask]
+) -> list[ResolvedUnit]:
+    """Return the baselines that the suite does not list itself, made of its reference.
+
+    There are none where no task has an image beside its questions.
+    """
+    if all(task.task.image is None for task in tasks):
+        return []
+    cells = [unit for unit in units if isinstance(unit.unit, Cell)]
+    preferred = [unit for unit in cells if unit.entry.label == suite.reference]
+    base = next(iter((*preferred, *cells, *units)))
+    listed = {unit.entry.without for unit in units}
+    labels = {unit.entry.label for unit in units}
+    return [
+        replace(
+            base,
+            entry=replace(base.entry, label=_free(base.entry.label, name, labels), without=without),
+        )
+        for without, name in BLIND.items()
+        if without not in listed
+    ]
+
+
+def _free(label: str, name: str, taken: set[str]) -> str:
+    """Return a label that no architecture has."""
+    found = f"{label}_{name}"
+    while found in taken:
+        found += "_"
+    return found

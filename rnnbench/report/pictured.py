@@ -1,0 +1,143 @@
+"""Pictures beside what was said of them, and where a network looked for each word."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from pandas import DataFrame
+
+from rnnbench.results import Results
+
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How every PNG begins."""
+
+MOST_PLACES = 8
+"""Maps of more rows or columns are shown by the means of their blocks."""
+
+DARK = 0.85
+"""How dark the place that was looked at least is."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with what was read, right and said.
+
+    uri     the picture itself; "" where what is stored is none
+    symbol  what the maps are drawn upon
+    maps    a word and where was looked for it, for each word that was said
+    """
+
+    number: int
+    uri: str
+    symbol: Markup
+    read: str
+    right: str
+    said: str
+    correct: bool
+    maps: Sequence[tuple[str, Markup]]
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """The pictures of one architecture on one setting."""
+
+    architecture: str
+    setting: str
+    pictures: Sequence[Picture]
+
+    @property
+    def maps(self) -> bool:
+        """Whether there is any map of where it looked."""
+        return any(picture.maps for picture in self.pictures)
+
+
+def pictured(results: Results) -> list[Pictured]:
+    """Return the pictures that were kept of each architecture."""
+    table = results.pictures
+    if table.empty:
+        return []
+    found: list[Pictured] = []
+    for (setting, architecture), every in table.groupby(["setting", "architecture"], sort=False):
+        rows = every[every["replicate"] == every["replicate"].min()]
+        looks = results.looks
+        mine = looks[looks["key"].isin(rows["key"])]
+        pictures = []
+        for row in rows.to_dict("records"):
+            uri = _uri(str(row["png"]))
+            grid = mine[mine["picture"] == row["picture"]]
+            name, maps = f"picture-{len(found)}-{int(row['picture'])}", []
+            if len(grid):
+                maps = _maps(grid, name, int(row["rows"]), int(row["columns"]))
+            pictures.append(
+                Picture(
+                    int(row["picture"]),
+                    uri,
+                    _symbol(name, uri) if maps else Markup(""),
+                    str(row["read"]),
+                    str(row["right"]),
+                    str(row["said"]),
+                    bool(row["correct"]),
+                    maps,
+                )
+            )
+        found.append(Pictured(str(architecture), str(setting), pictures))
+    return found
+
+
+def _uri(png: str) -> str:
+    """Return a picture as an address; nothing where it is no PNG, whoever stored it."""
+    try:
+        content = base64.b64decode(png, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    if not content.startswith(PNG):
+        return ""
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def _maps(looks: DataFrame, name: str, rows: int, columns: int) -> list[tuple[str, Markup]]:
+    """Draw for each word the picture, the darker the less was looked at a place."""
+    maps = []
+    for _, word in looks.groupby("said_step", sort=True):
+        weights = np.zeros((rows, columns))
+        weights[word["row"].astype(int), word["column"].astype(int)] = word["weight"].astype(float)
+        maps.append((str(word["said"].iloc[0]), _map(_coarse(weights), name)))
+    return maps
+
+
+def _coarse(weights: np.ndarray) -> np.ndarray:
+    """Sum blocks, so that there are at most `MOST_PLACES` rows and columns."""
+    rows, columns = (-(-size // MOST_PLACES) for size in weights.shape)
+    added = np.add.reduceat(weights, range(0, weights.shape[0], rows), 0)
+    summed: np.ndarray = np.add.reduceat(added, range(0, weights.shape[1], columns), 1)
+    return summed
+
+
+def _map(weights: np.ndarray, name: str) -> Markup:
+    rows, columns = weights.shape
+    most = weights.max() or 1.0
+    shades = Markup("").join(
+        Markup('<rect x="{}" y="{}" width="1" height="1" fill-opacity="{}"/>').format(
+            column, row, f"{DARK * (1 - weights[row, column] / most):.2f}"
+        )
+        for row in range(rows)
+        for column in range(columns)
+    )
+    return Markup(
+        '<svg class="look" viewBox="0 0 {0} {1}" role="img" aria-label="where it looked">'
+        '<use href="#{2}" width="{0}" height="{1}"/>{3}</svg>'
+    ).format(columns, rows, name, shades)
+
+
+def _symbol(name: str, uri: str) -> Markup:
+    """Define a picture once, for all of its maps."""
+    return Markup(
+        '<svg class="symbol" aria-hidden="true"><symbol id="{0}" viewBox="0 0 1 1" '
+        'preserveAspectRatio="none"><image href="{1}" width="1" height="1" '
+        'preserveAspectRatio="none"/></symbol></svg>'
+    ).format(name, uri)
