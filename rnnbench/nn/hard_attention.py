@@ -15,7 +15,7 @@ ENTROPY = 0.01
 """The weight of the entropy that keeps an attention from settling too early."""
 
 
-class HardAttention(Keyed, Attention):
+class HardAttention(Attention):
     """Draws one place s_t with the probabilities a_t of a `general` attention, and reads it alone.
 
     Xu et al. 2015, section 4.1. In training the place is drawn, and what to look at is learnt from
@@ -34,8 +34,8 @@ class HardAttention(Keyed, Attention):
     baseline: Tensor
 
     def __init__(self, queries: int, keys: int, *, generator: Generator) -> None:
-        Keyed.__init__(self)
-        Attention.__init__(self, "hard", queries, keys, generator=generator)
+        super().__init__("hard", queries, keys, generator=generator)
+        self.places = Keyed()
         self.register_buffer("baseline", torch.tensor(0.0), persistent=False)
 
     def reinforced(
@@ -62,7 +62,7 @@ class HardAttention(Keyed, Attention):
         scores = scores.detach()
         if self.training:
             below = scores.softmax(-1).cumsum(-1)
-            drawn = uniform(self.key, scores.shape[:-1]).unsqueeze(-1)
+            drawn = uniform(self.places.key, scores.shape[:-1]).unsqueeze(-1)
             # rounding may leave the last sum below 1
             place = (below <= drawn * below[..., -1:]).sum(-1)
         else:

@@ -10,8 +10,8 @@ from rnnbench.findings.standings import perfect
 from rnnbench.findings.tuning import amount, tuned
 from rnnbench.findings.wording import GAP, counted, number, space
 
-SPOKEN = "sequence-to-sequence"
-"""The pattern of tasks whose answers a decoder says."""
+SPOKEN = ("one-to-many", "sequence-to-sequence")
+"""The patterns of tasks whose answers a decoder says."""
 
 
 def moment(iso: str) -> str:
@@ -95,11 +95,18 @@ def card(architecture: Mapping[str, Any], searched: Collection[str]) -> list[tup
     stack = {
         "layers": counted(architecture["layers"], "layer"),
         "bidirectional": "both directions" if architecture["bidirectional"] else "one direction",
-        "attention": f"{architecture.get('attention', 'none')} attention",
         "dropout": f"dropout {architecture['dropout']:g}",
     }
-    if architecture.get("attention", "none") == "none" and "attention" not in searched:
-        del stack["attention"]
+    looks = {
+        "attention": ("none", "attention {}"),
+        "conditioning": ("state", "the picture at every {}"),
+        "fusion": ("concatenation", "question and picture put together by {}"),
+        "without": ("none", "without the {}"),
+    }
+    for name, (usual, text) in looks.items():
+        value = architecture.get(name, usual)
+        if value != usual or name in searched:
+            stack[name] = text.format(value)
     shown = [f"{name} searched" if name in searched else text for name, text in stack.items()]
     return [
         (
@@ -117,7 +124,7 @@ def search(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say how configurations were searched and trained."""
     budget = manifest["budget"]
     updates = budget["updates"]
-    spoken = any(entry["pattern"] == SPOKEN for entry in manifest["settings"].values())
+    spoken = any(entry["pattern"] in SPOKEN for entry in manifest["settings"].values())
     each = updates.items() if isinstance(updates, dict) else ()
     training = ", ".join(f"{task} {count:,}" for task, count in each) or f"{updates:,}"
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,8 +20,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 MOST_PLACES = 8
 """Maps of more rows or columns are shown by the means of their blocks."""
 
-DARK = 0.85
-"""How dark the place that was looked at least is."""
+STRONGEST = 0.85
+"""How opaque the colour over a place is that all of an attention looks at."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _uri(png: str) -> str:
 
 
 def _maps(looks: DataFrame, name: str, rows: int, columns: int) -> list[tuple[str, Markup]]:
-    """Draw for each word the picture, the darker the less was looked at a place."""
+    """Draw for each word the picture, and over it how much was looked at each place."""
     maps = []
     for _, word in looks.groupby("said_step", sort=True):
         weights = np.zeros((rows, columns))
@@ -120,10 +121,9 @@ def _coarse(weights: np.ndarray) -> np.ndarray:
 
 def _map(weights: np.ndarray, name: str) -> Markup:
     rows, columns = weights.shape
-    most = weights.max() or 1.0
     shades = Markup("").join(
         Markup('<rect x="{}" y="{}" width="1" height="1" fill-opacity="{}"/>').format(
-            column, row, f"{DARK * (1 - weights[row, column] / most):.2f}"
+            column, row, f"{STRONGEST * math.sqrt(weights[row, column]):.2f}"
         )
         for row in range(rows)
         for column in range(columns)

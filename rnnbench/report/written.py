@@ -34,7 +34,7 @@ def written(results: Results) -> list[Written]:
     places = results.samples.groupby(["setting", "architecture"], sort=False)
     for (setting_name, architecture), rows in places:
         first = rows[rows["replicate"] == rows["replicate"].min()]
-        answers = results.manifest["settings"][str(setting_name)]["pattern"] == SPOKEN
+        answers = results.manifest["settings"][str(setting_name)]["pattern"] in SPOKEN
         texts = {}
         for title, each in first.groupby("title", sort=False):
             ordered = each.sort_values("update")
@@ -58,7 +58,7 @@ def written_caption(results: Results) -> str:
     """Say where the texts come from, and what stands for something else in them."""
     patterns = {name: entry["pattern"] for name, entry in results.manifest["settings"].items()}
     texts = results.samples["text"]
-    own = texts[results.samples["setting"].map(patterns) != SPOKEN]
+    own = texts[~results.samples["setting"].map(patterns).isin(SPOKEN)]
     given = any(own.str.startswith("["))
     brackets = "What stands first, in brackets, was given. " if given else ""
     known = any(texts.str.contains(UNKNOWN, regex=False))
