@@ -121,6 +121,25 @@ def test_decoders_that_are_told_some_symbols_are_the_same_in_any_group():
     require_same_everywhere(cell, task, members)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"conditioning": "step"},
+        {"attention": "general"},
+        {"attention": "additive", "layers": 2, "dropout": 0.2},
+        {"attention": "hard"},
+        {"attention": "hard", "teacher_forcing": 0.5},
+        {"without": "image"},
+    ],
+    ids=lambda how: " ".join(map(str, how.values())),
+)
+def test_captions_are_the_same_in_any_group(how):
+    cell, task = REGISTRY.cells["lstm"].cls, REGISTRY.tasks["captioning"].cls(objects=1)
+    members = five(cell, task, **how)
+    assert Ways().choose(members[0], cell, task).way == "together"
+    require_same_everywhere(cell, task, members)
+
+
 def numbers(left):
     """What a member leaves, without times and hosts."""
     finished, weights = left
