@@ -74,7 +74,7 @@ class Captioning(rnnbench.Task):
     @property
     def inputs(self) -> rnnbench.Images:
         """A picture in red, green and blue."""
-        return rnnbench.Images(3, self.side, self.side)
+        return rnnbench.Images(3, self.side, self.side, embedding=32)
 
     @property
     def targets(self) -> rnnbench.Sequences:
