@@ -9,19 +9,11 @@ PART = 1024
 """How many images are compared at once; all distances together may be a matter of gigabytes."""
 
 
-def nearest_mean(queries: Tensor, images: Tensor, classes: Tensor) -> Tensor:
-    """Return the class whose mean image is nearest to each query: [queries] int64.
+def nearest_image(queries: Tensor, images: Tensor, classes: Tensor) -> Tensor:
+    """Return the class of the image that is nearest to each query, [queries] int64.
 
     queries  [queries, pixels]
-    images   [images, pixels], with `classes` [images], every one of which has an image
+    images   [images, pixels], with `classes` [images]
     """
-    count = int(classes.max()) + 1
-    sums = images.new_zeros(count, images.shape[1]).index_add(0, classes, images)
-    means = sums / classes.bincount(minlength=count).unsqueeze(1)
-    return torch.cat([torch.cdist(part, means).argmin(1) for part in queries.split(PART)])
-
-
-def nearest_neighbour(queries: Tensor, images: Tensor, classes: Tensor) -> Tensor:
-    """Return the class of the image that is nearest to each query: [queries] int64."""
     near = [torch.cdist(part, images).argmin(1) for part in queries.split(PART)]
     return classes[torch.cat(near)]

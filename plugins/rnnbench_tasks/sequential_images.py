@@ -18,7 +18,7 @@ from rnnbench_tasks import scans
 from rnnbench_tasks.image_files import Images, read_images
 from rnnbench_tasks.labelled import BESIDE_TEST, dealt
 from rnnbench_tasks.nearest import share
-from rnnbench_tasks.nearest_image import nearest_mean, nearest_neighbour
+from rnnbench_tasks.nearest_image import nearest_image
 from rnnbench_tasks.parts import PARTS, SHARES, TITLES, Part, overlaps
 from rnnbench_tasks.reading_order import ORDERS, laid_out, pooled
 
@@ -26,7 +26,7 @@ BESIDE_VALID: Mapping[Part, float] = {"train": 0.9, "test": 0.1}
 """What each part gets of training images that have a validation part beside them, and no test."""
 
 MOST_VALID = 5000
-"""How many training images at most become the validation part, which is read many times."""
+"""About how many training images at most become the validation part, which is read many times."""
 
 NEIGHBOURS = 5000
 """Among how many training images at most the nearest neighbour is sought."""
@@ -47,8 +47,8 @@ class SequentialImages(rnnbench.Task):
     theirs: idx files of images and `labels`, plain or .gz, and such files for the `test`; or an
     .npz file with x_train and y_train, and where there are such parts x_val, y_val, x_test and
     y_test. Parts keep their names. What is missing is dealt from the training images, label by
-    label: 20 % for validation (5000 at most) where only a test part is there, 10 % for the test
-    where only a validation part is there, else 10 % for each.
+    label: 20 % for validation, but no more than about 5000, where only a test part is there; 10 %
+    for the test where only a validation part is there; else 10 % for each.
 
     `side: 14` makes images of 28 × 28 pixels 14 lines high: each pixel is the mean of a square.
     With `order: pixels` a step is a pixel, line after line from the left; with `order: rows` it is
@@ -177,13 +177,20 @@ class SequentialImages(rnnbench.Task):
 
     def _scaled(self, values: np.ndarray) -> Tensor:
         low, high = self._range
-        return torch.from_numpy(((values - low) / (high - low)).astype(np.float32))
+        exact = values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
+        return torch.from_numpy(((exact - low) / (high - low)).astype(np.float32))
 
     @cached_property
     def _range(self) -> tuple[float, float]:
         """The least and the largest pixel of the training images as they are in the file."""
         values = self._images["train"].values
-        return float(values.min()), float(values.max())
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            raise rnnbench.DataError(
+                f"{self.data}: every pixel of the training images is {low:g}, so that there is "
+                "nothing to see; give images that differ"
+            )
+        return low, high
 
     @cached_property
     def _images(self) -> dict[Part, Images]:
@@ -233,16 +240,12 @@ class SequentialImages(rnnbench.Task):
             test = read_images(Path(self.test), _path(self.test_labels), "test")
             parts["test"] = test["test"]
         train = parts["train"].values
-        if train.min() == train.max():
-            raise rnnbench.DataError(
-                f"{self.data}: every pixel of the training images is {train.min()}; there is "
-                "nothing to see"
-            )
         for part, (values, _) in parts.items():
             if values.shape[1:] != train.shape[1:] or values.dtype != train.dtype:
                 raise rnnbench.DataError(
                     f"{(part == 'test' and self.test) or self.data}: the {TITLES[part]} images are "
-                    f"{_kind(values)}, but those for training {_kind(train)}; both need the same"
+                    f"{_kind(values)} of {values.dtype}, but those for training {_kind(train)} of "
+                    f"{train.dtype}; both need the same"
                 )
         return parts
 
@@ -300,17 +303,22 @@ class SequentialImages(rnnbench.Task):
 
     @cached_property
     def _anchors(self) -> rnnbench.Anchors:
-        train, test = (
-            (self._scaled(values).flatten(1), targets)
-            for values, targets in (self._parts["train"], self._parts["test"])
+        values, targets = self._parts["train"]
+        test, named = self._parts["test"]
+        asked = self._scaled(test).flatten(1)
+        every = range(len(self._classes))
+        means = np.stack(
+            [values[(targets == one).numpy()].mean(0, dtype=np.float64) for one in every]
         )
-        few = np.linspace(0, len(train[1]) - 1, min(len(train[1]), NEIGHBOURS)).astype(int)
+        few = np.linspace(0, len(values) - 1, min(len(values), NEIGHBOURS)).astype(int)
         floors = {
-            "nearest mean image": nearest_mean(test[0], *train),
-            "1-NN": nearest_neighbour(test[0], *(each[few] for each in train)),
+            "nearest mean image": nearest_image(
+                asked, self._scaled(means).flatten(1), torch.arange(len(means))
+            ),
+            "1-NN": nearest_image(asked, self._scaled(values[few]).flatten(1), targets[few]),
         }
-        reached = {name: share(named == test[1]) for name, named in floors.items()}
-        trivial = share(test[1] == train[1].bincount().argmax())
+        reached = {name: share(answers == named) for name, answers in floors.items()}
+        trivial = share(named == targets.bincount().argmax())
         return rnnbench.Anchors(
             chance=1 / len(self._classes),
             trivial=trivial,
@@ -337,7 +345,7 @@ def _shares(parts: Mapping[Part, Images]) -> Mapping[Part, float]:
 def _kind(values: np.ndarray) -> str:
     """Say what images [count, height, width, colours] are."""
     _, height, width, colours = values.shape
-    return f"{height} × {width} pixels" + (f" of {colours} values" if colours > 1 else "")
+    return f"{height} × {width} pixels" + (f" in {colours} colours" if colours > 1 else "")
 
 
 @rnnbench.hookimpl
