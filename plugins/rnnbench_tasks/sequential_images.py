@@ -306,10 +306,8 @@ class SequentialImages(rnnbench.Task):
         values, targets = self._parts["train"]
         test, named = self._parts["test"]
         asked = self._scaled(test).flatten(1)
-        every = range(len(self._classes))
-        means = np.stack(
-            [values[(targets == one).numpy()].mean(0, dtype=np.float64) for one in every]
-        )
+        rows = [(targets == one).numpy() for one in range(len(self._classes))]
+        means = np.stack([values[same].mean(0, dtype=np.float64) for same in rows])
         few = np.linspace(0, len(values) - 1, min(len(values), NEIGHBOURS)).astype(int)
         floors = {
             "nearest mean image": nearest_image(
