@@ -359,3 +359,14 @@ def test_flickr_is_read_and_no_naive_caption_comes_near_what_people_say():
     assert 5 < task.anchors.solved < 15
     assert any(note.startswith("people reach BLEU 2") for note in task.notes)
     assert task.leaks == ()
+
+
+def test_without_files_drawn_pictures_are_dealt_and_always_the_same():
+    task, again = CaptionedImages(), CaptionedImages()
+    assert task.notes[0] == "320 training pictures, 40 validation pictures, 40 test pictures, drawn"
+    assert task.leaks == ()
+    test = task.held_out("test", seeded(1))
+    assert torch.equal(test.inputs, again.held_out("test", seeded(2)).inputs)
+    assert test.inputs.shape == (1, 40, *(3, 32, 32))
+    assert all(caption.startswith("a ") for (caption,) in test.references)
+    assert 0 < task.anchors.solved < 100

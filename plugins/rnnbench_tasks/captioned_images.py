@@ -19,13 +19,17 @@ from torch.nn.functional import adaptive_avg_pool2d
 import rnnbench
 from rnnbench_tasks import pairs, written_pairs
 from rnnbench_tasks.albums import Album, AlbumFiles
-from rnnbench_tasks.caption_files import Words
+from rnnbench_tasks.caption_files import Words, words
+from rnnbench_tasks.captioning import Captioning
 from rnnbench_tasks.nearest import nearest
 from rnnbench_tasks.pairs import END
 from rnnbench_tasks.parts import PARTS, SHARES, TITLES, Part, overlaps
 from rnnbench_tasks.typical_caption import typical
 
 FILTERS = (16, 32, 32)
+DRAWN = 400
+"""How many pictures are drawn where no file is given."""
+
 WIDEST = 8
 """So many rows or columns of places a picture has at most; larger ones get more convolutions."""
 
@@ -55,8 +59,8 @@ class CaptionedImages(rnnbench.Task):
     `images` a folder with the files that it names, or an array (.npz, .npy) in the same order.
     Instead of the pictures a network may be given `features` of them, made beforehand by another
     network. 80 % of the pictures are for training, 10 % for validation and 10 % for the test,
-    unless `valid` or `test` name captions of their own. Without files there are 300 drawn pictures
-    of coloured shapes; `captioning` draws them without end.
+    unless `valid` or `test` name captions of their own. Without files there are 400 drawn pictures
+    of coloured shapes, of 32 × 32 pixels; `captioning` draws them without end.
 
     Captions are cut into words and punctuation marks, in small letters. A training batch has one of
     the captions of each of its pictures. Held out, all captions of a picture are right answers for
@@ -93,7 +97,7 @@ class CaptionedImages(rnnbench.Task):
     }
     pattern = "one-to-many"
     causal = False
-    metrics = ("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf", "token_accuracy", "exact_match")
+    metrics = ("bleu", "chrf", "token_accuracy", "exact_match")
 
     data: str
     images: str
@@ -374,7 +378,12 @@ class CaptionedImages(rnnbench.Task):
         return files
 
     def _drawn(self) -> Album:
-        raise NotImplementedError
+        """Return drawn pictures, always the same."""
+        task = Captioning()
+        batch = task.batch(DRAWN, Generator().manual_seed(0))
+        said = [words(task.targets.text(numbers)) for numbers in batch.targets.T.tolist()]
+        pixels = (batch.inputs[0] * 255).round().byte()
+        return Album([(caption,) for caption in said], pixels.numpy())
 
     def _texts(self, said: Tensor) -> list[str]:
         return [self.targets.text(numbers) for numbers in said.T.tolist()]
