@@ -26,15 +26,17 @@ from rnnbench_tasks.pairs import END
 from rnnbench_tasks.parts import PARTS, SHARES, TITLES, Part, overlaps
 from rnnbench_tasks.typical_caption import typical
 
-FILTERS = (16, 32, 32)
 DRAWN = 400
 """How many pictures are drawn where no file is given."""
 
+FILTERS = (16, 32, 32)
 WIDEST = 8
 """So many rows or columns of places a picture has at most; larger ones get more convolutions."""
 
 GRID = 4
 """Pictures look alike if their colours do in a grid of so many rows and columns."""
+
+PART = 1024
 
 
 @dataclass(frozen=True)
@@ -413,8 +415,11 @@ def _seen(array: np.ndarray) -> Tensor:
 
 def _summary(given: np.ndarray) -> Tensor:
     """Return few numbers a picture, by which two are compared: [count, width]."""
-    seen = _seen(given)
-    return seen.mean(1) if given.ndim == 3 else adaptive_avg_pool2d(seen, GRID).flatten(1)
+    if given.ndim == 3:
+        return torch.from_numpy(given.mean(1, dtype=np.float32))
+    # part by part: all pixels at once, as floating point, are a matter of gigabytes for large sets
+    some = torch.from_numpy(given).split(PART)
+    return torch.cat([adaptive_avg_pool2d(part.float(), GRID).flatten(1) for part in some])
 
 
 @rnnbench.hookimpl
