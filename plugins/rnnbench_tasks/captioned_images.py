@@ -228,7 +228,7 @@ class CaptionedImages(rnnbench.Task):
         counts = [f"{len(album):,} {TITLES[part]} pictures" for part, album in self._parts.items()]
         dealt = [TITLES[part] for part in PARTS if part not in self._files]
         origin = (
-            f"; {' and '.join(dealt)} dealt from `data` by hash of their places" if dealt else ""
+            f"; {' and '.join(dealt)} dealt from `data` by hash of their numbers" if dealt else ""
         )
         yield ", ".join(counts) + (origin if self.data else ", drawn")
         whole, cut = self._parts["train"].captions, self._trained
