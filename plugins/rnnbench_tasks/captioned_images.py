@@ -99,7 +99,7 @@ class CaptionedImages(rnnbench.Task):
     }
     pattern = "one-to-many"
     causal = False
-    metrics = ("bleu", "chrf", "token_accuracy", "exact_match")
+    metrics = ("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf", "token_accuracy", "exact_match")
 
     data: str
     images: str
