@@ -190,11 +190,30 @@ def test_features_are_read_instead_and_pictures_shown(collection):
     assert test.inputs.shape == (1, 4, 4, 3)
     assert test.inputs.dtype == torch.float32
     assert test.pictures.shape == (4, 3, *SIZE)
-    first = (test.pictures[:, :, 0, 0] * 255).round()
-    assert torch.equal(test.inputs[0, :, 0], first)
+    ratio = test.inputs[0, :, 0] / test.pictures[:, :, 0, 0]
+    assert torch.allclose(ratio, ratio[0, 0])
     assert task.batch(8, seeded(0)).inputs.shape == (1, 8, 4, 3)
     blind = CaptionedImages(data=files["captions"], features=files["features"])
     assert blind.held_out("test", seeded(0)).pictures is None
+
+
+def test_features_are_brought_to_one_size_by_those_of_training(collection, tmp_path):
+    files, own = collection(40), collection(7, start=100, name="own")
+    array = np.random.default_rng(0).random((40, 4, 3)).astype(np.float16)
+    seen = []
+    for times in (1, 100):
+        for name, each in (("train", array), ("test", array[:7])):
+            np.save(tmp_path / f"{name}.npy", (times * each).astype(np.float16))
+        task = CaptionedImages(
+            data=files["captions"],
+            features=str(tmp_path / "train.npy"),
+            test=own["captions"],
+            test_features=str(tmp_path / "test.npy"),
+        )
+        batch = task.batch(40, seeded(0))
+        assert 0.9 < batch.inputs.square().mean() < 1.1
+        seen.append(task.held_out("test", seeded(0)).inputs)
+    assert torch.allclose(*seen, rtol=2e-3)
 
 
 def test_words_come_from_training_only_and_rare_ones_are_unknown(collection):

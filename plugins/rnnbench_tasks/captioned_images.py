@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ GRID = 4
 
 PART = 1024
 
+PIXEL = 255.0
+
 
 @dataclass(frozen=True)
 class Sayings:
@@ -60,9 +63,10 @@ class CaptionedImages(rnnbench.Task):
     `data` names a file of captions in JSON, a list of pictures with theirs or as COCO's are, and
     `images` a folder with the files that it names, or an array (.npz, .npy) in the same order.
     Instead of the pictures a network may be given `features` of them, made beforehand by another
-    network. 80 % of the pictures are for training, 10 % for validation and 10 % for the test,
-    unless `valid` or `test` name captions of their own. Without files there are 400 drawn pictures
-    of coloured shapes, of 32 × 32 pixels; `captioning` draws them without end.
+    network; they are divided by the root of their mean square in training. 80 % of the pictures are
+    for training, 10 % for validation and 10 % for the test, unless `valid` or `test` name captions
+    of their own. Without files there are 400 drawn pictures of coloured shapes, of 32 × 32 pixels;
+    `captioning` draws them without end.
 
     Captions are cut into words and punctuation marks, in small letters. A training batch has one of
     the captions of each of its pictures. Held out, all captions of a picture are right answers for
@@ -198,7 +202,7 @@ class CaptionedImages(rnnbench.Task):
         rows, said = rows.cpu(), self._sayings
         # in double precision, a share below 1 stays below it
         chosen = said.first[rows] + (share.double() * said.count[rows]).long()
-        inputs = _seen(self._parts["train"].given[rows.numpy()])
+        inputs = self._seen(self._parts["train"].given[rows.numpy()])
         return rnnbench.Batch(inputs.unsqueeze(0), said.numbers[:, chosen]).to(device)
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
@@ -265,12 +269,25 @@ class CaptionedImages(rnnbench.Task):
             album = self._parts[split]
             shown = album.features is not None and album.images is not None
             batches[split] = rnnbench.Batch(
-                _seen(album.given).unsqueeze(0),
+                self._seen(album.given).unsqueeze(0),
                 self._said([captions[:1] for captions in album.captions]).numbers,
                 references=tuple(tuple(map(_text, captions)) for captions in album.captions),
-                pictures=_seen(album.images) if shown else None,
+                pictures=torch.from_numpy(album.images) / PIXEL if shown else None,
             )
         return batches
+
+    def _seen(self, given: np.ndarray) -> Tensor:
+        """Return what a network sees: pixels from 0 to 1, or features, float32."""
+        return torch.from_numpy(given).float() / self._scale
+
+    @cached_property
+    def _scale(self) -> float:
+        """What pixels or features are divided by: features are as large as those of any network."""
+        train = self._parts["train"].given
+        if train.dtype == np.uint8:
+            return PIXEL
+        squares = sum(float(np.square(one, dtype=np.float32).sum()) for one in train)
+        return math.sqrt(squares / train.size) or 1.0
 
     @cached_property
     def _sayings(self) -> Sayings:
@@ -405,12 +422,6 @@ def _text(caption: Words) -> str:
 
 def _path(name: str) -> Path | None:
     return Path(name) if name else None
-
-
-def _seen(array: np.ndarray) -> Tensor:
-    """Return what a network is given: pixels from 0 to 1, or features, float32."""
-    values = torch.from_numpy(array).float()
-    return values / 255 if array.dtype == np.uint8 else values
 
 
 def _summary(given: np.ndarray) -> Tensor:
