@@ -197,7 +197,7 @@ def test_features_are_read_instead_and_pictures_shown(collection):
     assert blind.held_out("test", seeded(0)).pictures is None
 
 
-def test_features_are_brought_to_one_size_by_those_of_training(collection, tmp_path):
+def test_features_of_a_place_are_of_length_1_by_those_of_training(collection, tmp_path):
     files, own = collection(40), collection(7, start=100, name="own")
     array = np.random.default_rng(0).random((40, 4, 3)).astype(np.float16)
     seen = []
@@ -211,7 +211,8 @@ def test_features_are_brought_to_one_size_by_those_of_training(collection, tmp_p
             test_features=str(tmp_path / "test.npy"),
         )
         batch = task.batch(40, seeded(0))
-        assert 0.9 < batch.inputs.square().mean() < 1.1
+        lengths = batch.inputs.square().sum(-1)
+        assert 0.9 < lengths.mean() < 1.1
         seen.append(task.held_out("test", seeded(0)).inputs)
     assert torch.allclose(*seen, rtol=2e-3)
 

@@ -63,10 +63,10 @@ class CaptionedImages(rnnbench.Task):
     `data` names a file of captions in JSON, a list of pictures with theirs or as COCO's are, and
     `images` a folder with the files that it names, or an array (.npz, .npy) in the same order.
     Instead of the pictures a network may be given `features` of them, made beforehand by another
-    network; they are divided by the root of their mean square in training. 80 % of the pictures are
-    for training, 10 % for validation and 10 % for the test, unless `valid` or `test` name captions
-    of their own. Without files there are 400 drawn pictures of coloured shapes, of 32 × 32 pixels;
-    `captioning` draws them without end.
+    network; they are divided by the length that the vectors of places have in training (the root of
+    its mean square). 80 % of the pictures are for training, 10 % for validation and 10 % for the
+    test, unless `valid` or `test` name captions of their own. Without files there are 400 drawn
+    pictures of coloured shapes, of 32 × 32 pixels; `captioning` draws them without end.
 
     Captions are cut into words and punctuation marks, in small letters. A training batch has one of
     the captions of each of its pictures. Held out, all captions of a picture are right answers for
@@ -282,12 +282,16 @@ class CaptionedImages(rnnbench.Task):
 
     @cached_property
     def _scale(self) -> float:
-        """What pixels or features are divided by: features are as large as those of any network."""
+        """What pixels or features are divided by.
+
+        Places are of length 1, as Antol et al. 2015 have them: of wide features as they come, one
+        step of training changes a sum of thousands.
+        """
         train = self._parts["train"].given
         if train.dtype == np.uint8:
             return PIXEL
         squares = sum(float(np.square(one, dtype=np.float32).sum()) for one in train)
-        return math.sqrt(squares / train.size) or 1.0
+        return math.sqrt(squares / math.prod(train.shape[:2])) or 1.0
 
     @cached_property
     def _sayings(self) -> Sayings:
