@@ -10,6 +10,7 @@ from typing import Any
 from rnnbench.findings.comparisons import OVERALL, Comparison
 from rnnbench.findings.floors import beaten, floors, threshold
 from rnnbench.findings.frozen import Edge, edges
+from rnnbench.findings.overfitting import overfitting
 from rnnbench.findings.standings import counted_units, replicated, unscaled
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.tuning import amount, tuned
@@ -68,6 +69,7 @@ class Content:
     measured: Sequence[Measured]
     written: Sequence[Written]
     looked: Sequence[Looked]
+    overfitting: Sequence[str]
     pictured: Sequence[Pictured]
     by_kind: Sequence[ByKind]
     written_caption: str
@@ -139,6 +141,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         measured=measured(results),
         written=written(results),
         looked=looked(results),
+        overfitting=overfitting(results),
         pictured=pictured(results),
         by_kind=by_kind(results),
         written_caption=written_caption(results),
