@@ -18,8 +18,8 @@ HELD_OUT = {"valid": 256, "test": 768}
 
 KINDS = {1: "1 object", 2: "2 objects", 3: "3 objects"}
 
-KNOWN = 512
-"""The training pictures on which floors are measured."""
+KNOWN, KNOWN_SEED = 512, 1
+"""The training pictures on which floors are measured, and the seed that draws them."""
 
 
 class Captioning(rnnbench.Task):
@@ -150,7 +150,7 @@ class Captioning(rnnbench.Task):
     @cached_property
     def _known(self) -> rnnbench.Batch:
         """Training pictures to measure floors on."""
-        return self.batch(KNOWN, torch.Generator().manual_seed(0))
+        return self.batch(KNOWN, torch.Generator().manual_seed(KNOWN_SEED))
 
 
 def _exact(said: Tensor, batch: rnnbench.Batch) -> float:

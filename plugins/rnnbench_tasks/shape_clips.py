@@ -131,7 +131,8 @@ def drawn(
     """Draw `count` clips of up to `most` objects.
 
     Each number of objects is alike frequent, and so is each story with that number, and whatever
-    an object is. With a part, there are only clips with captions that no other part has.
+    an object is; two are of different colours. With a part, there are only clips with captions that
+    no other part has.
     """
     draw = partial(_told, most, generator=generator)
     if part is None:
@@ -181,7 +182,9 @@ def _told(most: int, count: int, generator: Generator) -> Tensor:
     story = torch.multinomial(possible, 1, generator=generator).T
     # both objects of a clip move along one axis
     direction = 2 * below(2, count) + below(2, MOST, count)
-    each = [direction, below(len(COLOURS), MOST, count), below(len(SHAPES), MOST, count)]
+    colour = below(len(COLOURS), count)
+    other = (colour + 1 + below(len(COLOURS) - 1, count)) % len(COLOURS)
+    each = [direction, torch.stack((colour, other)), below(len(SHAPES), MOST, count)]
     missing = torch.arange(MOST, device=device).unsqueeze(1) >= objects
     told = torch.stack(each, 1).masked_fill(missing.unsqueeze(1), BLANK)
     return torch.cat((story, told.flatten(0, 1)))

@@ -19,8 +19,8 @@ HELD_OUT = {"valid": 256, "test": 512}
 
 KINDS = {1: "1 object", 2: "2 objects"}
 
-KNOWN = 512
-"""The training clips on which floors are measured."""
+KNOWN, KNOWN_SEED = 512, 1
+"""The training clips on which floors are measured, and the seed that draws them."""
 
 
 class VideoCaptioning(rnnbench.Task):
@@ -163,7 +163,7 @@ class VideoCaptioning(rnnbench.Task):
     @cached_property
     def _known(self) -> rnnbench.Batch:
         """Training clips to measure floors on."""
-        return self.batch(KNOWN, torch.Generator().manual_seed(0))
+        return self.batch(KNOWN, torch.Generator().manual_seed(KNOWN_SEED))
 
 
 def _pixels(batch: rnnbench.Batch) -> Tensor:
