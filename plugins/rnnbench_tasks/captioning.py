@@ -32,10 +32,9 @@ class Captioning(rnnbench.Task):
         target   a small green square above a large yellow triangle and a small green circle <END>
 
     What is named first lies further up, or further left where a middle line of the picture parts
-    left from right. No caption of a held-out picture is that of a training picture, nor one of the
-    test that of one for validation: `large`, `red` and `circle` are known, a large red circle in
-    the upper left is not. With `unseen: false` any caption may be in all parts; pictures still
-    differ, by where exactly their objects are.
+    left from right. No two pictures are alike, but captions may be: of one object there are 120.
+    With `unseen: true` each part has captions of its own, so that `large`, `red` and `circle` are
+    trained on, and a large red circle in the upper left is not.
 
     Not causal: the whole picture is there before the first word.
     """
@@ -47,7 +46,7 @@ class Captioning(rnnbench.Task):
             shape_scenes.MOST, low=1, high=shape_scenes.MOST, help="most objects in a painting"
         ),
         "unseen": rnnbench.Option(
-            True, help="whether held-out paintings have captions of their own"
+            False, help="whether held-out paintings have captions of their own"
         ),
         "side": rnnbench.Option(32, low=24, high=96, help="pixels in a row, and in a column"),
         "embedding": rnnbench.Option(32, low=0, help="width of a word's vector; 0: one-hot"),
