@@ -255,7 +255,15 @@ def test_paths_are_steps_to_what_tells():
 
 
 @pytest.mark.parametrize(
-    "chosen", [{"length": 23}, {"size": 11}, {"size": 33}, {"noise": 0.0}, {"noise": float("nan")}]
+    "chosen",
+    [
+        {"length": 23},
+        {"size": 11},
+        {"size": 33},
+        {"noise": 0.0},
+        {"noise": float("nan")},
+        {"frames": "grey"},
+    ],
 )
 @both
 def test_settings_that_make_no_sense_are_refused(task, chosen):
@@ -266,3 +274,16 @@ def test_settings_that_make_no_sense_are_refused(task, chosen):
 def test_clips_are_as_long_and_wide_as_asked():
     batch = FrameLabels(length=40, size=20).batch(3, seeded(0))
     assert batch.inputs.shape == (40, 3, clips.HEIGHT * 20)
+
+
+@pytest.mark.parametrize("cls", [FrameLabels, ActionLabel])
+def test_frames_may_be_given_as_images(cls):
+    pixels, task = cls(), cls(frames="images")
+    plain, images = (each.batch(40, seeded(2)) for each in (pixels, task))
+    assert images.inputs.shape == (24, 40, 1, clips.HEIGHT, 16)
+    assert (task.inputs.channels, task.inputs.height, task.inputs.width) == (1, clips.HEIGHT, 16)
+    assert torch.equal(images.inputs.flatten(2), plain.inputs.clamp(0, 1))
+    assert torch.equal(images.targets, plain.targets)
+    assert accuracy(task.trivial(images), images) == accuracy(pixels.trivial(plain), plain)
+    assert task.anchors.trivial == pixels.anchors.trivial
+    assert task.anchors.floors.keys() == pixels.anchors.floors.keys()

@@ -53,7 +53,15 @@ class Captioning(rnnbench.Task):
     }
     pattern = "one-to-many"
     causal = False
-    metrics = ("exact_match", "token_accuracy", "bleu")
+    metrics = (
+        "exact_match",
+        "token_accuracy",
+        "bleu_1",
+        "bleu_2",
+        "bleu_3",
+        "bleu",
+        "mass_in_box",
+    )
 
     objects: int
     unseen: bool

@@ -14,6 +14,9 @@ from rnnbench_tasks.clips import Clips
 
 HELD_OUT = {"valid": 256, "test": 1024}
 
+FILTERS, EMBEDDING = (8, 16), 32
+"""The convolutions that look at a frame, if it is an image, and what a layer reads of it."""
+
 LEFT, RIGHT = 0, 1
 FRAME_LABELS = ("left", "right", *clips.ACTIONS)
 
@@ -34,6 +37,11 @@ class MovingShapes(rnnbench.Task):
         "size": rnnbench.Option(16, low=12, high=32, help="pixels in a row; there are 5 rows"),
         # above 0, no two clips are alike, and so no test clip is one of training or validation
         "noise": rnnbench.Option(0.1, low=0.01, help="standard deviation added to every pixel"),
+        "frames": rnnbench.Option(
+            "pixels",
+            choices=("pixels", "images"),
+            help="what a frame is given as: numbers in a row, or an image for convolutions",
+        ),
     }
     causal = False
     metrics = ("accuracy", "cross_entropy")
@@ -41,6 +49,7 @@ class MovingShapes(rnnbench.Task):
     length: int
     size: int
     noise: float
+    frames: str
 
     @property
     def sequence_length(self) -> int:
@@ -48,20 +57,25 @@ class MovingShapes(rnnbench.Task):
         return self.length
 
     @property
-    def inputs(self) -> rnnbench.Reals:
-        """The pixels of a frame, line by line."""
-        return rnnbench.Reals(clips.HEIGHT * self.size)
+    def inputs(self) -> rnnbench.Reals | rnnbench.Images:
+        """The pixels of a frame, line by line, or as an image."""
+        if self.frames == "pixels":
+            return rnnbench.Reals(clips.HEIGHT * self.size)
+        return rnnbench.Images(1, clips.HEIGHT, self.size, filters=FILTERS, embedding=EMBEDDING)
 
     @abstractmethod
     def asked(self, drawn: Clips, frames: Tensor) -> rnnbench.Batch:
-        """Return what is asked about clips, with their frames [length, clips, pixels]."""
+        """Return what is asked about clips, with their frames [length, clips, …]."""
 
     def batch(self, size: int, generator: Generator) -> rnnbench.Batch:
-        """Draw `size` clips: inputs [length, size, pixels]."""
+        """Draw `size` clips: inputs [length, size, pixels], or images from 0 to 1."""
         drawn = clips.drawn(self.length, self.size, size, generator)
-        seen = clips.pictures(drawn).flatten(2)
+        seen = clips.pictures(drawn)
         noise = torch.randn(seen.shape, generator=generator, device=seen.device)
-        return self.asked(drawn, seen + self.noise * noise)
+        frames = seen + self.noise * noise
+        if self.frames == "pixels":
+            return self.asked(drawn, frames.flatten(2))
+        return self.asked(drawn, frames.clamp(0, 1).unsqueeze(2))
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Draw 256 clips for validation or 1024 for the test."""
@@ -185,7 +199,7 @@ class FrameLabels(MovingShapes):
         return 1 - self._acting * 2 / len(clips.ACTIONS) / 2
 
     def _views(self, batch: rnnbench.Batch) -> dict[str, tuple[Tensor, Tensor]]:
-        frames, labels = batch.inputs, batch.targets[1:].flatten()
+        frames, labels = batch.inputs.flatten(2), batch.targets[1:].flatten()
         pairs = torch.cat((frames[:-1], frames[1:]), -1)
         return {
             "one frame, logistic regression": (frames[1:].flatten(0, 1), labels),
@@ -245,7 +259,7 @@ class ActionLabel(MovingShapes):
         return rnnbench.Batch(frames, drawn.action)
 
     def _views(self, batch: rnnbench.Batch) -> dict[str, tuple[Tensor, Tensor]]:
-        frames, actions = batch.inputs, batch.targets
+        frames, actions = batch.inputs.flatten(2), batch.targets
         return {
             "last frame, logistic regression": (frames[-1], actions),
             "last two frames, logistic regression": (torch.cat((*frames[-2:],), -1), actions),

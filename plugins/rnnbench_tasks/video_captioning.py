@@ -56,7 +56,7 @@ class VideoCaptioning(rnnbench.Task):
     }
     pattern = "sequence-to-sequence"
     causal = False
-    metrics = ("exact_match", "token_accuracy", "bleu")
+    metrics = ("exact_match", "token_accuracy", "bleu_1", "bleu_2", "bleu_3", "bleu")
 
     objects: int
     frames: int
