@@ -1,0 +1,159 @@
+"""Questions about scenes of coloured objects, in words, and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+import rnnbench
+from rnnbench_tasks.coloured_objects import COLOURS, Scenes
+
+ANSWERS = ("yes", "no", "square", "circle", "1", "2", "3", "4", "5", "6")
+YES, NO, SQUARE, CIRCLE, ONE = range(5)
+
+NON_RELATIONAL, RELATIONAL = "non-relational", "relational"
+
+
+def _shape(scenes: Scenes) -> Tensor:
+    return torch.where(scenes.circle, CIRCLE, SQUARE)
+
+
+def _left(scenes: Scenes) -> Tensor:
+    return torch.where(2 * scenes.left + scenes.size < scenes.side, YES, NO)
+
+
+def _top(scenes: Scenes) -> Tensor:
+    return torch.where(2 * scenes.top + scenes.size < scenes.side, YES, NO)
+
+
+def _closest(scenes: Scenes) -> Tensor:
+    # the nearest of all is the object itself
+    return _shape(scenes).gather(0, scenes.distances.sort(0).indices[1])
+
+
+def _furthest(scenes: Scenes) -> Tensor:
+    return _shape(scenes).gather(0, scenes.distances.argmax(0))
+
+
+def _alike(scenes: Scenes) -> Tensor:
+    circles = scenes.circle.sum(0)
+    return ONE - 1 + torch.where(scenes.circle, circles, len(scenes.circle) - circles)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of question about the object of a colour.
+
+    name     what it asks for
+    group    whether others than this object must be looked at
+    answer   scenes -> the answers about each object, [objects, scenes] int64, out of ANSWERS
+    asked    the ways to ask it
+    denied   the ways to ask the contrary, with yes and no exchanged
+    """
+
+    name: str
+    group: str
+    answer: Callable[[Scenes], Tensor]
+    asked: tuple[str, ...]
+    denied: tuple[str, ...] = ()
+
+
+KINDS = (
+    Kind(
+        "shape",
+        NON_RELATIONAL,
+        _shape,
+        ("what is the shape of the {} object ?", "is the {} object a square or a circle ?"),
+    ),
+    Kind(
+        "left or right",
+        NON_RELATIONAL,
+        _left,
+        ("is the {} object on the left ?",),
+        ("is the {} object on the right ?",),
+    ),
+    Kind(
+        "top or bottom",
+        NON_RELATIONAL,
+        _top,
+        ("is the {} object at the top ?",),
+        ("is the {} object at the bottom ?",),
+    ),
+    Kind(
+        "closest shape",
+        RELATIONAL,
+        _closest,
+        (
+            "what is the shape of the object closest to the {} object ?",
+            "what shape is nearest to the {} object ?",
+        ),
+    ),
+    Kind(
+        "furthest shape",
+        RELATIONAL,
+        _furthest,
+        (
+            "what is the shape of the object furthest from the {} object ?",
+            "what shape is farthest from the {} object ?",
+        ),
+    ),
+    Kind(
+        "count of its shape",
+        RELATIONAL,
+        _alike,
+        (
+            "how many objects have the shape of the {} object ?",
+            "how many objects are shaped like the {} object ?",
+        ),
+    ),
+)
+
+WAYS = 2
+"""In how many ways a kind is asked, those that ask the contrary among them."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Questions of some kinds about objects of some colours, as numbers of words."""
+
+    kinds: Sequence[Kind]
+    objects: int
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Every question: kind by kind, way by way, colour by colour."""
+        return [
+            way.format(colour)
+            for kind in self.kinds
+            for way in (*kind.asked, *kind.denied)
+            for colour in list(COLOURS)[: self.objects]
+        ]
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Their words, in the order of the alphabet."""
+        return tuple(sorted({word for text in self.texts for word in text.split()}))
+
+    @cached_property
+    def numbers(self) -> tuple[Tensor, Tensor]:
+        """Every question in words [steps, questions], padded, and how many each has [questions]."""
+        place = {word: number for number, word in enumerate(self.words)}
+        texts = [torch.tensor([place[word] for word in text.split()]) for text in self.texts]
+        return rnnbench.pad(texts, max(map(len, texts)))
+
+    def answers(self, scenes: Scenes) -> Tensor:
+        """Answer every question about each scene: [questions, scenes] int64, out of ANSWERS."""
+        found = []
+        for kind in self.kinds:
+            told = kind.answer(scenes)
+            found += [told] * len(kind.asked)
+            found += [YES + NO - told] * len(kind.denied)
+        return torch.cat(found)
+
+    def number(self, kind: Tensor, way: Tensor, colour: Tensor) -> Tensor:
+        """Return the numbers of questions."""
+        return (kind * WAYS + way) * self.objects + colour
