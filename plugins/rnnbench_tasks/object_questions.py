@@ -51,15 +51,13 @@ class Kind:
     name     what it asks for
     group    whether others than this object must be looked at
     answer   scenes -> the answers about each object, [objects, scenes] int64, out of ANSWERS
-    asked    the ways to ask it
-    denied   the ways to ask the contrary, with yes and no exchanged
+    asked    two ways to ask it
     """
 
     name: str
     group: str
     answer: Callable[[Scenes], Tensor]
-    asked: tuple[str, ...]
-    denied: tuple[str, ...] = ()
+    asked: tuple[str, str]
 
 
 KINDS = (
@@ -73,15 +71,13 @@ KINDS = (
         "left or right",
         NON_RELATIONAL,
         _left,
-        ("is the {} object on the left ?",),
-        ("is the {} object on the right ?",),
+        ("is the {} object on the left ?", "does the {} object lie in the left half ?"),
     ),
     Kind(
         "top or bottom",
         NON_RELATIONAL,
         _top,
-        ("is the {} object at the top ?",),
-        ("is the {} object at the bottom ?",),
+        ("is the {} object at the top ?", "does the {} object lie in the upper half ?"),
     ),
     Kind(
         "closest shape",
@@ -113,7 +109,7 @@ KINDS = (
 )
 
 WAYS = 2
-"""In how many ways a kind is asked, those that ask the contrary among them."""
+"""In how many ways a kind is asked."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +125,7 @@ class Questions:
         return [
             way.format(colour)
             for kind in self.kinds
-            for way in (*kind.asked, *kind.denied)
+            for way in kind.asked
             for colour in list(COLOURS)[: self.objects]
         ]
 
@@ -147,12 +143,7 @@ class Questions:
 
     def answers(self, scenes: Scenes) -> Tensor:
         """Answer every question about each scene: [questions, scenes] int64, out of ANSWERS."""
-        found = []
-        for kind in self.kinds:
-            told = kind.answer(scenes)
-            found += [told] * len(kind.asked)
-            found += [YES + NO - told] * len(kind.denied)
-        return torch.cat(found)
+        return torch.cat([kind.answer(scenes).repeat(WAYS, 1) for kind in self.kinds])
 
     def number(self, kind: Tensor, way: Tensor, colour: Tensor) -> Tensor:
         """Return the numbers of questions."""

@@ -49,8 +49,7 @@ class SortOfClevr(rnnbench.Task):
         target   circle
 
     Here questions are asked in words, each in two ways, where the original has a vector of eleven
-    bits; two of the ways say `right` for `left` and `bottom` for `top`, and exchange yes and no.
-    Pictures have 32 × 32 pixels (`side`), not 75 × 75, and objects are a fifth of that wide, not a
+    bits. Pictures have 32 × 32 pixels (`side`), not 75 × 75, and objects are a fifth of that wide, not a
     seventh. Nothing is equally near: every object has one closest and one furthest other. Training
     pictures are drawn without end. A held-out picture is asked one question of each kind: 50
     pictures for validation, 200 for the test, by hash of the scene. With fewer `objects` all of it
