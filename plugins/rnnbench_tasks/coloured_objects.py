@@ -24,7 +24,7 @@ TRIES = 12
 
 @dataclass(frozen=True)
 class Scenes:
-    """Where the objects lie and which are circles; the first is red, the second green, …
+    """Where the objects lie and which are circles; the first is red.
 
     top, left  [objects, scenes] int64, the upper left corner of the box of each
     circle     [objects, scenes] bool; any other object is a square

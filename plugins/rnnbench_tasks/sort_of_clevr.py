@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -12,7 +13,7 @@ import rnnbench
 from rnnbench_tasks import coloured_objects as scenery
 from rnnbench_tasks import endless
 from rnnbench_tasks.certain import CERTAIN
-from rnnbench_tasks.coloured_objects import COLOURS, Scenes
+from rnnbench_tasks.coloured_objects import Scenes
 from rnnbench_tasks.object_questions import (
     ANSWERS,
     CIRCLE,
@@ -49,8 +50,8 @@ class SortOfClevr(rnnbench.Task):
         target   circle
 
     Here questions are asked in words, each in two ways, where the original has a vector of eleven
-    bits. Pictures have 32 × 32 pixels (`side`), not 75 × 75, and objects are a fifth of that wide, not a
-    seventh. Nothing is equally near: every object has one closest and one furthest other. Training
+    bits. Pictures have 32 × 32 pixels (`side`), not 75 × 75, and objects are a fifth of that wide,
+    not a seventh. Nothing is equally near: every object has one closest and one furthest other. Training
     pictures are drawn without end. A held-out picture is asked one question of each kind: 50
     pictures for validation, 200 for the test, by hash of the scene. With fewer `objects` all of it
     is easier.
@@ -128,7 +129,9 @@ class SortOfClevr(rnnbench.Task):
     def notes(self) -> tuple[str, ...]:
         """What the question alone is worth, half by half."""
         # the most frequent count of coins that fall like one of them
-        counts = torch.distributions.Binomial(self.objects - 1, torch.tensor(0.5, dtype=torch.double))
+        counts = torch.distributions.Binomial(
+            self.objects - 1, torch.tensor(0.5, dtype=torch.double)
+        )
         likely = counts.log_prob(torch.tensor(float((self.objects - 1) // 2))).exp().item()
         found = {NON_RELATIONAL: 1 / 2, RELATIONAL: (1 / 2 + 1 / 2 + likely) / 3}
         return tuple(
@@ -157,7 +160,7 @@ class SortOfClevr(rnnbench.Task):
         question = torch.randint(
             len(self._asked.texts), (size,), generator=generator, device=device
         )
-        return self._told(scenes, question)
+        return self._told(scenes, torch.arange(size, device=device), question)
 
     def held_out(self, split: rnnbench.Split, generator: Generator) -> rnnbench.Batch:
         """Draw pictures with a question of each kind: 300 for validation, 1200 for the test."""
@@ -170,12 +173,9 @@ class SortOfClevr(rnnbench.Task):
         )
         kind = torch.arange(len(kinds), device=device).expand_as(way)
         question = self._asked.number(kind, way, colour).flatten()
-        columns = scenes.columns.repeat_interleave(len(kinds), 1)
-        told = self._told(Scenes.of(columns, self.side), question)
+        picture = torch.arange(count, device=device).repeat_interleave(len(kinds))
         names = tuple((each.group, f"{each.group}: {each.name}") for each in kinds)
-        return rnnbench.Batch(
-            told.inputs, told.targets, told.lengths, images=told.images, kinds=names * count
-        )
+        return replace(self._told(scenes, picture, question), kinds=names * count)
 
     def trivial(self, batch: rnnbench.Batch) -> Tensor:
         """Predict the shares of answers in training, whatever is asked: logits [batch, answers]."""
@@ -193,7 +193,8 @@ class SortOfClevr(rnnbench.Task):
     def oracle(self, batch: rnnbench.Batch) -> Tensor:
         """Read the question, look at the picture, and answer: logits [batch, answers]."""
         scenes = scenery.read(self._seen(batch), self.objects)
-        return self._certain(_chosen(self._asked.answers(scenes), self._recognised(batch)))
+        answers = self._asked.answers(scenes).gather(0, self._recognised(batch).unsqueeze(0))[0]
+        return self._certain(answers)
 
     @cached_property
     def _asked(self) -> Questions:
@@ -217,14 +218,14 @@ class SortOfClevr(rnnbench.Task):
         )
         return Scenes.of(columns, self.side)
 
-    def _told(self, scenes: Scenes, question: Tensor) -> rnnbench.Batch:
-        """Ask a question, by its number, about each scene."""
+    def _told(self, scenes: Scenes, picture: Tensor, question: Tensor) -> rnnbench.Batch:
+        """Ask a question about the picture of a scene, each by its number: [batch]."""
         words, lengths = (each.to(question.device) for each in self._asked.numbers)
         return rnnbench.Batch(
             words[:, question],
-            _chosen(self._asked.answers(scenes), question),
+            self._asked.answers(scenes)[question, picture],
             lengths[question],
-            images=scenery.pictures(scenes),
+            images=scenery.pictures(scenes)[picture],
         )
 
     def _recognised(self, batch: rnnbench.Batch) -> Tensor:
@@ -239,11 +240,6 @@ class SortOfClevr(rnnbench.Task):
 
     def _certain(self, answers: Tensor) -> Tensor:
         return CERTAIN * one_hot(answers, self.targets.count).float()
-
-
-def _chosen(answers: Tensor, question: Tensor) -> Tensor:
-    """Return the answer to one question of each scene: [questions, scenes] -> [scenes]."""
-    return answers.gather(0, question.unsqueeze(0))[0]
 
 
 def _accuracy(logits: Tensor, batch: rnnbench.Batch) -> float:

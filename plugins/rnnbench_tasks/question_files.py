@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,18 @@ class Question(NamedTuple):
     words: tuple[str, ...]
     answer: str
     picture: str
+
+
+def answer_type(answer: str) -> str:
+    """Return what type of answer it is, as Antol et al. 2015 tell them apart."""
+    if answer in ("yes", "no"):
+        return "yes/no"
+    return "number" if answer.isdecimal() else "other"
+
+
+def beginning(words: Sequence[str]) -> str:
+    """Return what kind of question it is by its first two words."""
+    return " ".join(words[:2])
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -50,8 +63,8 @@ def _question(path: Path, number: int, row: object) -> Question:
         raise rnnbench.DataError(f"{place} is {_short(row)}, without words; expected a text first")
     if not _is_name(answer):
         raise rnnbench.DataError(
-            f"{place}, {_short(asked)}, has the answer {_short(answer)}; expected a text or a whole "
-            "number: leave questions without an answer out"
+            f"{place}, {_short(asked)}, has the answer {_short(answer)}; expected a text or a "
+            "whole number: leave questions without an answer out"
         )
     if not _is_name(picture):
         raise rnnbench.DataError(
