@@ -51,10 +51,10 @@ class SortOfClevr(rnnbench.Task):
 
     Here questions are asked in words, each in two ways, where the original has a vector of eleven
     bits. Pictures have 32 × 32 pixels (`side`), not 75 × 75, and objects are a fifth of that wide,
-    not a seventh. Nothing is equally near: every object has one closest and one furthest other. Training
-    pictures are drawn without end. A held-out picture is asked one question of each kind: 50
-    pictures for validation, 200 for the test, by hash of the scene. With fewer `objects` all of it
-    is easier.
+    not a seventh. Nothing is equally near: every object has one closest and one furthest other.
+    Training pictures are drawn without end. A held-out picture is asked one question of each kind:
+    50 pictures for validation, 200 for the test, by hash of the scene. With fewer `objects` all of
+    it is easier.
 
     Not causal: the answer is due after the last word, so reading backwards is fair.
     """
