@@ -95,6 +95,7 @@ def test_both_baselines_run_beside_what_a_suite_lists(planned):
     sizes = {study.parameters for study in asked(made)}
     assert all(abs(size - 1500) < 150 for size in sizes)
     assert any("lstm_question_only and lstm_image_only" in note for note in made.notes)
+    assert not any("backend" in warning for warning in made.warnings)
 
 
 def test_they_do_not_run_where_there_is_no_picture(planned):

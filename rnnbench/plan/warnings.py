@@ -77,7 +77,8 @@ def fallbacks(studies: tuple[Study, ...]) -> Iterator[str]:
     reasons: dict[str, str] = {}
     networks = [one for each in studies for one in (each, *each.variants)]
     for study in networks:
-        cell = study.template.architecture.kind == "cell"
+        # a network that reads no sequence has none of its cell
+        cell = study.template.architecture.kind == "cell" and study.recurrent_parameters > 0
         if cell and not study.skipped and study.template.backend != "kernel":
             reason = f"{study.template.backend}: {study.backend_reason}"
             reasons.setdefault(study.architecture, reason)
