@@ -11,6 +11,7 @@ from torch import Tensor
 from rnnbench.contracts import (
     ONE_TARGET,
     Batch,
+    Classes,
     OfPredictions,
     Pattern,
     Sequences,
@@ -19,14 +20,16 @@ from rnnbench.contracts import (
 )
 from rnnbench.nn.encoder_decoder import EncoderDecoder
 from rnnbench.nn.loss import costs, mean_cost, valid_mask
-from rnnbench.nn.network import Network
+from rnnbench.nn.network import Network, evaluating
+from rnnbench.nn.reader import activations
 from rnnbench.nn.readout import target_width
 
 EVALUATION_BATCH = 512
 """Sequences per forward pass on held-out data at most; scores do not depend on it."""
 
 MOST_VALUES = 2**26
-"""Predicted numbers per forward pass at most, unless a single sequence has more."""
+"""Predicted numbers per forward pass at most, with those that are seen of pictures, unless a single
+sequence has more."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ class Assessed:
             return float(metric.measure(self.said, self.references))
         mask = valid_mask(self.batch, self.task)
         return float(metric.measure(self.predictions, self.batch.targets, mask))
+
+    @property
+    def unseen(self) -> Assessed:
+        """The same without the pictures beside sequences, which no score needs."""
+        bare = replace(self.batch, images=None, boxes=None, pictures=None)
+        return replace(self, batch=bare)
 
     def choose(self, rows: Tensor) -> Assessed:
         """Return the sequences of these numbers, [n] int64, with the loss of all."""
@@ -91,32 +100,33 @@ def assess(network: Network, batch: Batch, task: Task, beam: int = 1) -> Assesse
     A decoder's loss is that of being told the right symbols, as in training; its predictions are
     what it says freely, looked for with a beam where that is wider than 1.
     """
-    network.eval()
     each, cost = [], []
-    try:
+    with evaluating(network):
         for part in parts(batch, task, beam):
             predictions = network(part)
             cost.append(costs(predictions, part, task))
             if isinstance(network, EncoderDecoder):
                 predictions = said(network, part, len(batch.targets), beam)
             each.append(predictions)
-    finally:
-        # a group that fails here is trained again, by a program made of this network
-        network.train()
     spoken = isinstance(network, EncoderDecoder)
-    loss = mean_cost(torch.cat(cost, -1), valid_mask(batch, task), task)
+    loss = mean_cost(torch.cat(cost, -1), _costing(batch, task), task)
     return Assessed(batch, task, loss.item(), torch.cat(each, -1 if spoken else -2))
+
+
+def _costing(batch: Batch, task: Task) -> Tensor | None:
+    """Return which targets cost anything: those that count, without what is no class."""
+    mask = valid_mask(batch, task)
+    if not isinstance(task.targets, Classes) or (batch.targets >= 0).all():
+        return mask
+    return batch.targets >= 0 if mask is None else mask & (batch.targets >= 0)
 
 
 @torch.no_grad()
 def predict(network: Network, inputs: Tensor) -> Tensor:
     """Predict from inputs [time, batch] or [time, batch, width] alone."""
-    network.eval()
-    try:
+    with evaluating(network):
         # targets are not needed to predict
         return network(Batch(inputs, inputs))  # type: ignore[no-any-return]  # torch's call
-    finally:
-        network.train()
 
 
 @torch.no_grad()
@@ -126,18 +136,14 @@ def look(network: Network, batch: Batch) -> tuple[Tensor, Tensor] | None:
     The weights are [target time, batch, rows, columns]; None without an attention, or where nobody
     says where what is named stands.
     """
-    if batch.boxes is None or not isinstance(network, EncoderDecoder):
+    if batch.boxes is None or not isinstance(network, EncoderDecoder) or not network.grid[0]:
         return None
-    network.eval()
-    try:
-        each = []
-        for part in _cut(batch, EVALUATION_BATCH, "one-to-many"):
-            looked = network.looked(part, part.targets)
-            if looked is None:
-                return None
-            each.append(looked)
-    finally:
-        network.train()
+    each = []
+    for part in _cut(batch, EVALUATION_BATCH, "one-to-many"):
+        looked = network.looked(part, part.targets)
+        if looked is None:
+            return None
+        each.append(looked)
     weights = torch.cat(each, 1)
     return weights.view(*weights.shape[:-1], *network.grid), batch.boxes
 
@@ -152,7 +158,9 @@ def said(network: EncoderDecoder, batch: Batch, steps: int, beam: int) -> Tensor
 def parts(batch: Batch, task: Task, beam: int = 1) -> Iterator[Batch]:
     """Cut a batch into parts whose predictions fit into memory."""
     steps = 1 if task.pattern in ONE_TARGET else len(batch.targets)
-    each = steps * target_width(task.targets) * beam
+    seen = activations(task.inputs) * len(batch.inputs)
+    seen += 0 if task.image is None else activations(task.image)
+    each = beam * (steps * target_width(task.targets) + seen)
     most = max(1, min(EVALUATION_BATCH, MOST_VALUES // each))
     yield from _cut(batch, most, task.pattern)
 

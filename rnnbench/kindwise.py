@@ -19,7 +19,7 @@ def by_kind(assessed: Assessed, metrics: Sequence[OfPredictions]) -> tuple[KindS
     found = []
     for kind in dict.fromkeys(kind for each in kinds for kind in each):
         rows = torch.tensor([row for row, each in enumerate(kinds) if kind in each])
-        chosen = assessed.choose(rows.to(assessed.predictions.device))
+        chosen = assessed.unseen.choose(rows.to(assessed.predictions.device))
         found += [
             KindScore(metric.name, kind, len(rows), chosen.measure(metric)) for metric in metrics
         ]

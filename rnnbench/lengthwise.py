@@ -31,7 +31,7 @@ def by_length(assessed: Assessed, metrics: Sequence[OfPredictions]) -> tuple[Len
     found = []
     for low, high in spans(lengths):
         rows = ((lengths >= low) & (lengths <= high)).nonzero().flatten()
-        chosen = assessed.choose(rows)
+        chosen = assessed.unseen.choose(rows)
         found += [
             LengthScore(metric.name, low, high, len(rows), chosen.measure(metric))
             for metric in metrics

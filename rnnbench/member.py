@@ -41,6 +41,11 @@ FAILURES: frozenset[Status] = frozenset(
 """The statuses that count as failed: a score was due and there is none."""
 
 
+LOOKING = {"conditioning": "state", "fusion": "concatenation", "without": "none"}
+"""What only networks that look at pictures differ in, as it usually is; keys and seeds of others do
+not know of it."""
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A cell or layer and how it is stacked.
@@ -65,16 +70,13 @@ class Architecture:
     @property
     def names(self) -> list[object]:
         """What tells networks apart, whatever their size and values: for named seeds."""
-        return [
-            self.cell,
-            dict(self.structure),
-            self.layers,
-            self.bidirectional,
-            self.attention,
-            self.conditioning,
-            self.fusion,
-            self.without,
-        ]
+        own = [self.cell, dict(self.structure), self.layers, self.bidirectional, self.attention]
+        return own + [[name, getattr(self, name)] for name in LOOKING if name not in self.usual]
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """Which of `LOOKING` are as they are unless said otherwise."""
+        return tuple(name for name, value in LOOKING.items() if getattr(self, name) == value)
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class Member:
         """Name the member by what decides its result."""
         parts = asdict(self)
         parts["setting"] = {**parts["setting"], "options": self.setting.content}
+        for name in self.architecture.usual:
+            del parts["architecture"][name]
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 

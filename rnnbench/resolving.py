@@ -44,12 +44,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ResolvedUnit:
-    """An architecture of the suite with its cell or layer found and its options checked."""
+    """An architecture of the suite with its cell or layer found and its options checked.
+
+    A `companion` is a baseline that stands beside questions about pictures, listed or not.
+    """
 
     entry: ArchitectureEntry
     component: Component
     unit: Cell | Layer
     own: Mapping[str, Space]
+    companion: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,14 +141,29 @@ def _check_pattern(task: Task) -> None:
         raise InputError(f"task `{task.name}` is {task.pattern}, and its targets are {targets}")
 
 
+def _check_batch(task: Task, batch: Batch) -> None:
+    """Refuse a batch that lacks what its task says it has."""
+    if (task.image is None) != (batch.images is None):
+        has, have = ("no", "have one") if task.image is None else ("an", "have none")
+        name = task.name
+        raise InputError(f"task `{name}` has {has} `image`, and its batches {have} in `images`")
+    if task.pattern == "one-to-many" and len(batch.inputs) != 1:
+        raise InputError(
+            f"task `{task.name}` is one-to-many, and its batches have {len(batch.inputs)} steps of "
+            "input, not 1"
+        )
+
+
 def _batch(suite: Suite, component: Component, task: Task) -> Batch:
     """Draw a training batch, to see before any training that the task gives one of this size."""
     generator = Generator().manual_seed(0)
     size = suite.training.batch
     try:
-        return asked(component, lambda: task.batch(size, generator))
+        batch = asked(component, lambda: task.batch(size, generator))
     except PluginError as error:
         raise InputError(f"no batch of {size}: {error}") from None
+    _check_batch(task, batch)
+    return batch
 
 
 def _misfit(metric: Component, component: Component, task: Task, batch: Batch) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rnnbench.assessing import Assessed
-from rnnbench.contracts import Batch, Classes, Images, Sequences, Task
+from rnnbench.contracts import Batch, Classes, Images, Sequences, Task, Tokens
 from rnnbench.member import Shown
 from rnnbench.nn.encoder_decoder import EncoderDecoder
 from rnnbench.nn.network import Network
@@ -50,7 +50,9 @@ def shown(network: Network, assessed: Assessed) -> tuple[Shown, ...]:
         frames = _frames(batch, task, number)
         assert frames is not None  # noqa: S101  the first picture was there
         said, right = answers[number]
-        question = " ".join(questions[place]) if task.image is not None else ""
+        question = ""
+        if isinstance(task.inputs, Tokens) and task.inputs.symbols and task.image is not None:
+            question = task.inputs.between.join(questions[place])
         one = Shown(number, png(frames), question, right, said, correct[number])
         if looked is not None:
             one = _with_look(one, looked, part, place)
@@ -72,12 +74,8 @@ def _looked(network: Network, part: Assessed) -> tuple[Tensor, tuple[int, int]] 
     """Return where an attention looked in pictures while it said this, and their grid."""
     if part.task.pattern != "one-to-many" or not isinstance(network, EncoderDecoder):
         return None
-    network.eval()
-    try:
-        weights = network.looked(part.batch, part.predictions)
-    finally:
-        network.train()
-    return None if weights is None else (weights, network.grid)
+    weights = network.looked(part.batch, part.predictions)
+    return None if weights is None or not network.grid[0] else (weights, network.grid)
 
 
 def _answers(assessed: Assessed) -> list[tuple[str, tuple[str, ...]]] | None:

@@ -39,7 +39,7 @@ def question(image=PICTURE, **changes):
             "image": image,
             "name": "fake",
             "pattern": "many-to-one",
-            "inputs": Tokens(4, embedding=3, symbols=("what", "colour", "shape", "?")),
+            "inputs": Tokens(4, embedding=3, symbols=("what", "colour", "shape", "?"), between=" "),
             "targets": Classes(3, names=("red", "round", "square")),
             "loss_over_steps": "mean",
             "sequence_length": S,

@@ -8,6 +8,7 @@ from groups import Guess
 from looking import PICTURE
 
 from rnnbench.contracts import Anchors, Batch, Classes, Tokens
+from rnnbench.errors import SuiteError
 from rnnbench.plan import plan
 from rnnbench.registry import load_registry
 from rnnbench.suite import read_suite
@@ -100,8 +101,11 @@ def test_both_baselines_run_beside_what_a_suite_lists(planned):
 
 def test_they_do_not_run_where_there_is_no_picture(planned):
     made = planned()
-    others = [study.architecture for study in made.studies if study.setting != "asked"]
-    assert others == ["lstm", "bag"]
+    others = {s.architecture: s.skipped for s in made.studies if s.setting != "asked"}
+    beside = "it stands beside questions about pictures, and adding_uniform asks none"
+    assert others == {
+        "lstm": "", "bag": "", "lstm_question_only": beside, "lstm_image_only": beside,
+    }  # fmt: skip
     assert planned(("  - {task: asked}\n", "")).companions == ()
 
 
@@ -113,7 +117,46 @@ def test_what_a_suite_lists_itself_is_not_added_again(planned):
 
 
 def test_whatever_is_left_of_a_suite_has_its_baselines(planned):
+    assert ("lstm_question_only", "lstm") in planned().contrasts
     made = planned(only=["architecture=bag"])
     assert made.companions == ("bag_question_only", "bag_image_only")
     taken = ("  bag: {layer: bag_of_words}", "  lstm_image_only: {cell: gru}")
     assert planned(taken).companions == ("lstm_question_only", "lstm_image_only_")
+
+
+def test_a_baseline_of_the_suite_runs_even_where_only_leaves_it_out(planned):
+    own = ("  bag:", "  seen: {cell: gru, without: question}\n  bag:")
+    made = planned(own, only=["architecture=lstm"])
+    assert made.companions == ("lstm_question_only", "seen")
+    (cell,) = {s.template.architecture.cell for s in made.studies if s.architecture == "seen"}
+    assert cell == "gru"
+
+
+@pytest.mark.parametrize("match", ["state: 24", "hidden: 12", "flops: 9000", "parameters: 1500"])
+def test_baselines_are_matched_whatever_is_matched(planned, match):
+    made = planned(("parameters: 1500", match), ("  - {task: adding_uniform, length: 10}\n", ""))
+    nets = {study.architecture: study.template.architecture for study in asked(made)}
+    if match == "state: 24":
+        # a network that carries nothing has as many numbers in its one layer
+        assert nets["lstm_image_only"].hidden == 24
+    assert all(net.hidden > 0 for net in nets.values())
+
+
+def test_a_task_whose_batches_lack_its_image_is_refused(planned, registry, tmp_path):
+    bare = type("Bare", (Asked,), {"image": property(lambda self: None)})
+    broken = replace(registry.task("asked"), cls=bare)
+    path = tmp_path / "y.yaml"
+    path.write_text(TEXT)
+    with pytest.raises(SuiteError, match="has no `image`, and its batches have one in `images`"):
+        plan(read_suite(path), replace(registry, tasks={**registry.tasks, "asked": broken}))
+
+
+def test_an_attention_nobody_has_is_not_scored_in_silence(planned):
+    cells = ("  bag: {layer: bag_of_words}\n", "")
+    settings = (
+        "  - {task: asked}\n  - {task: adding_uniform, length: 10}",
+        "  - {task: captioning}",
+    )
+    metric = ("match: {parameters: 1500}", "match: {parameters: 50000}\nmetrics: [mass_in_box]")
+    warned = planned(cells, settings, metric).warnings
+    assert "mass_in_box scores attention, and no architecture has any" in warned

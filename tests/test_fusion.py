@@ -29,7 +29,7 @@ def test_both_are_put_together_as_the_docstring_says(image):
     for fusion in ("concatenation", "product"):
         made = network(question(image), fusion=fusion).eval()
         q, v = parts(made, batch)
-        maps = made.maps
+        maps = made.fused.maps
         if fusion == "concatenation":
             fused = linear(torch.cat([q, v], -1), maps["W"], maps["b"]).relu()
         else:
@@ -80,7 +80,7 @@ def test_products_of_a_question_and_its_picture_are_counted():
 
 def test_two_directions_may_read_a_question():
     made = network(question(), bidirectional=True, layers=2)
-    assert made.maps["W"].shape == (H, 2 * H + 7)
+    assert made.fused.maps["W"].shape == (H, 2 * H + 7)
     assert made(asked()).shape == (4, 3)
 
 

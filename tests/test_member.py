@@ -22,6 +22,9 @@ OTHER = {
         "hidden": 9,
         "kind": "layer",
         "attention": "general",
+        "conditioning": "step",
+        "fusion": "product",
+        "without": "image",
     },
     Setting: {
         "task": "copy_memory",
@@ -118,6 +121,9 @@ def test_initial_weights_and_dropout_also_depend_on_the_architecture_but_not_on_
         "architecture.layers",
         "architecture.bidirectional",
         "architecture.attention",
+        "architecture.conditioning",
+        "architecture.fusion",
+        "architecture.without",
     }
     assert differ(lambda member: member.weights_seed) == expected
     assert differ(lambda member: member.dropout_seeds().of(1)) == expected

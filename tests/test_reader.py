@@ -97,6 +97,7 @@ def test_products_and_what_is_kept_are_counted_layer_by_layer():
     assert activations(caption(Reals(3)).inputs) == 0
 
 
-@pytest.mark.parametrize(("places", "grid"), [(49, (7, 7)), (1, (1, 1)), (36, (6, 6)), (6, (1, 6))])
-def test_places_of_features_are_a_square_or_a_row(places, grid):
+@pytest.mark.parametrize(("places", "grid"), [(49, (7, 7)), (1, (1, 1)), (36, (6, 6)), (6, (0, 0))])
+def test_places_of_features_are_a_square_or_lie_as_is_said(places, grid):
     assert Features(places, 4).grid == grid
+    assert Features(6, 4, rows=2).grid == (2, 3)

@@ -68,7 +68,7 @@ def test_what_cannot_be_batched_trains_in_turn_and_says_what_torch_says(monkeypa
     def reading(predictions, batch, task):
         return predictions.sum() * float(predictions.detach().sum())
 
-    monkeypatch.setattr("rnnbench.group.steps.loss_of", reading)
+    monkeypatch.setattr("rnnbench.nn.network.loss", reading)
     found = chosen(CELLS["gru"])
     assert found.way == "in turn"
     assert found.reason.startswith("it cannot be batched: ")
@@ -76,15 +76,15 @@ def test_what_cannot_be_batched_trains_in_turn_and_says_what_torch_says(monkeypa
 
 
 def test_what_computes_something_else_inside_vmap_trains_in_turn(monkeypatch):
-    from rnnbench.group import steps
+    from rnnbench.nn import network
 
-    real = steps.loss_of
+    real = network.loss
 
     def other(predictions, batch, task):
         inside = torch._C._functorch.is_batchedtensor(predictions)
         return real(predictions, batch, task) * (2 if inside else 1)
 
-    monkeypatch.setattr(steps, "loss_of", other)
+    monkeypatch.setattr(network, "loss", other)
     found = chosen(CELLS["gru"])
     assert (found.way, found.reason) == ("in turn", "it computes something else inside vmap")
 

@@ -69,7 +69,8 @@ class Batch:
             those(self.references),
             those(self.kinds),
             rows_of(self.boxes, 1),
-            rows_of(self.pictures, 0),
+            # what is only shown stays where it is
+            None if self.pictures is None else self.pictures[rows.to(self.pictures.device)],
         )
 
     def draw(self, size: int, generator: Generator, pattern: Pattern) -> Batch:

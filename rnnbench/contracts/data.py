@@ -69,12 +69,18 @@ class Features:
     places: int
     depth: int
     embedding: int | None = None
+    rows: int | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
-        """In how many rows and columns the places lie: a square row by row, else all in a row."""
+        """In how many rows and columns the places lie, row by row; (0, 0) where it is not known.
+
+        Without `rows`, a square number of places is a square.
+        """
         side = math.isqrt(self.places)
-        return (side, side) if side * side == self.places else (1, self.places)
+        if self.rows is not None:
+            return self.rows, self.places // self.rows
+        return (side, side) if side * side == self.places else (0, 0)
 
 
 Inputs = Reals | Tokens | Images | Features

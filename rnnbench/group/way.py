@@ -65,7 +65,7 @@ class Ways:
             return f"its batches cannot be made: {type(error).__name__}: {error}"
         alike = (
             replace(member, setting=setting).shape,
-            repr((task.inputs, task.targets, task.pattern, task.loss_over_steps)),
+            repr((task.inputs, task.image, task.targets, task.pattern, task.loss_over_steps)),
             # whatever the length
             *((batch.lengths is None, batch.mask is None) for batch in batches),
             len({batch.inputs.shape for batch in batches}),
@@ -83,7 +83,8 @@ class Ways:
 def _rule(member: Member) -> str:
     """Return why members of this shape are not even tried together, if so."""
     wanted = "kernel" if member.device == "cpu" else "fused"
-    if member.architecture.kind == "cell" and member.backend != wanted:
+    recurrent = member.architecture.kind == "cell" and member.architecture.without != "question"
+    if recurrent and member.backend != wanted:
         return f"backend {member.backend} runs one member at a time"
     if member.device != "cpu":
         return ""

@@ -53,7 +53,10 @@ def why_not(
 
 def places(task: Task) -> int:
     """Return how many places a picture that a task asks about has; 0 where it has none."""
-    if not isinstance(task.inputs, Images | Features):
-        return 0
-    rows, columns = task.inputs.grid
-    return rows * columns
+    match task.inputs:
+        case Images(grid=(rows, columns)):
+            return rows * columns
+        case Features(places=count):
+            return count
+        case _:
+            return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from torch import Generator
 
@@ -14,7 +15,7 @@ from rnnbench.nn.attention import Attention
 from rnnbench.nn.bridge import Bridge, Opening
 from rnnbench.nn.encoder import OneLook, SequenceEncoder
 from rnnbench.nn.encoder_decoder import EncoderDecoder, beside, told
-from rnnbench.nn.fusion import Answerer
+from rnnbench.nn.fusion import Answerer, Fused
 from rnnbench.nn.hard_attention import HardAttention
 from rnnbench.nn.network import Network
 from rnnbench.nn.predictor import Predictor
@@ -75,6 +76,8 @@ def build(
     for name, word in given.items():
         if word not in WORDS[name]:
             raise UnknownNameError(name, word, WORDS[name])
+    if without not in get_args(Without):
+        raise UnknownNameError("without", without, get_args(Without))
     if against := why_not(
         unit,
         task,
@@ -136,19 +139,28 @@ def build(
             looks,
             readout(decoder.width),
             Teacher() if sampled else None,
-            task.inputs.grid if isinstance(task.inputs, Images | Features) else (0, 0),
+            _grid(task),
         )
     if task.image is None:
         reader, layered = reading()
         return Predictor(reader, layered, readout(layered.width))
     question = None if without == "question" else reading()
     picture = None if without == "image" else Reader(task.image, generator=generator)
-    widths = (
+    fused = Fused(
+        fusion,
         question[1].width if question else 0,
         input_width(task.image) if picture else 0,
         hidden,
+        generator=generator,
     )
-    return Answerer(question, picture, fusion, readout(hidden), widths, generator=generator)
+    return Answerer(question, picture, fused, readout(hidden))
+
+
+def _grid(task: Task) -> tuple[int, int]:
+    """Return in how many rows and columns the places of a picture lie that is said in words."""
+    if not isinstance(task.inputs, Images | Features) or task.pattern != "one-to-many":
+        return 0, 0
+    return task.inputs.grid
 
 
 def _look(

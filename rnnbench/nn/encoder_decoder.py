@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -15,7 +13,7 @@ from rnnbench.nn.attention import Attention, Looked
 from rnnbench.nn.encoder import Encoded, OneLook, SequenceEncoder
 from rnnbench.nn.hard_attention import HardAttention
 from rnnbench.nn.loss import costs, mean_cost, valid_mask
-from rnnbench.nn.network import Network
+from rnnbench.nn.network import Network, evaluating
 from rnnbench.nn.reader import Reader, depth, input_width
 from rnnbench.nn.readout import Readout
 from rnnbench.nn.stack import Stack, States
@@ -84,7 +82,7 @@ class EncoderDecoder(Network):
         surprise, baseline = self.attention.reinforced(looked, each, mask)
         extra = mean_cost(surprise, mask, task)
         # a gradient, and no value
-        return loss + extra - extra.detach(), {_BASELINE: baseline}
+        return loss + (extra - extra.detach()), {_BASELINE: baseline}
 
     def encode(self, batch: Batch) -> Encoded:
         """Read the sequences of a batch, or look at its pictures."""
@@ -160,10 +158,15 @@ class EncoderDecoder(Network):
         """
         if self.attention is None:
             return None
-        encoded = self.encode(batch)
         before = torch.cat([self._start(len(batch), said.device), said[:-1]])
-        looked = self._decode(before, encoded, encoded.firsts)[2]
+        with evaluating(self):
+            encoded = self.encode(batch)
+            looked = self._decode(before, encoded, encoded.firsts)[2]
         return None if looked is None else looked.weights
+
+    @property
+    def _looks(self) -> tuple[Attention, ...]:
+        return () if self.attention is None else (self.attention,)
 
     def _told(self, batch: Batch) -> tuple[Tensor, Looked | None]:
         """Predict each symbol of the targets from those before it."""
@@ -171,7 +174,7 @@ class EncoderDecoder(Network):
         right = torch.cat([self._start(len(batch), batch.targets.device), batch.targets[:-1]])
         if self.training and self.teacher is not None:
             coins = self.teacher(*right.shape)
-            with torch.no_grad(), _quiet(self):
+            with torch.no_grad(), evaluating(self.decoder, *self._looks):
                 right = self._freely(encoded, right, coins)
         logits, _, looked = self._decode(right, encoded, encoded.firsts)
         return logits, looked
@@ -212,16 +215,3 @@ class EncoderDecoder(Network):
             return logits
         numbers = torch.arange(self.targets.count, device=logits.device)
         return logits.masked_fill(numbers == self.targets.unknown, -torch.inf)
-
-
-@contextmanager
-def _quiet(network: EncoderDecoder) -> Iterator[None]:
-    """Let a decoder draw nothing for a while: no dropout, and no place to look at."""
-    drawing = [network.decoder, *([network.attention] if network.attention else [])]
-    for module in drawing:
-        module.eval()
-    try:
-        yield
-    finally:
-        for module in drawing:
-            module.train()

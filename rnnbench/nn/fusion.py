@@ -17,14 +17,39 @@ from rnnbench.nn.readout import Readout
 from rnnbench.nn.stack import Stack
 
 
-class Answerer(Network):
-    """Reads a question, looks at its picture, and predicts the answer (Antol et al. 2015).
+class Fused(nn.Module):
+    """Puts together what was read of a question, q, and seen of its picture, v.
+
+    Antol et al. 2015, section 4:
 
     concatenation  relu(W [q; v] + b)
     product        tanh(W q + b) · tanh(V v + c), number by number
 
-    of what was read of the question, q, and seen of the picture, v; one of them may be missing, and
-    then it is relu(W q + b) or relu(W v + b). A linear map of that is the prediction.
+    One of them may be missing, and then it is relu(W q + b) or relu(W v + b).
+
+    question, picture, hidden  how wide q, v and what comes out are; 0: missing
+    """
+
+    def __init__(
+        self, fusion: Fusion, question: int, picture: int, hidden: int, *, generator: Generator
+    ) -> None:
+        super().__init__()
+        self.maps = nn.ParameterDict()
+        for name, initial in fusion_weights(fusion, question, picture, hidden).items():
+            self.maps[name] = nn.Parameter(initial.draw(generator))
+
+    def forward(self, given: list[Tensor]) -> Tensor:
+        """Return [batch, hidden] of q and v, or of one of them: each [batch, its width]."""
+        maps = self.maps
+        if "V" not in maps:
+            return torch.relu(linear(torch.cat(given, -1), maps["W"], maps["b"]))
+        q, v = given
+        read, seen = linear(q, maps["W"], maps["b"]), linear(v, maps["V"], maps["c"])
+        return torch.tanh(read) * torch.tanh(seen)
+
+
+class Answerer(Network):
+    """Reads a question, looks at its picture, and predicts the answer from both.
 
     question, picture  None: not shown
     """
@@ -33,22 +58,15 @@ class Answerer(Network):
         self,
         question: tuple[Reader, Stack] | None,
         picture: Reader | None,
-        fusion: Fusion,
+        fused: Fused,
         readout: Readout,
-        widths: tuple[int, int, int],
-        *,
-        generator: Generator,
     ) -> None:
         super().__init__()
         self.reader: Reader | None = None
         self.stack: Stack | None = None
         if question is not None:
             self.reader, self.stack = question
-        self.picture, self.readout = picture, readout
-        self.fusion: Fusion = fusion if question and picture else "concatenation"
-        self.maps = nn.ParameterDict()
-        for name, initial in fusion_weights(self.fusion, *widths).items():
-            self.maps[name] = nn.Parameter(initial.draw(generator))
+        self.picture, self.fused, self.readout = picture, fused, readout
 
     def run(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Predict the answers, [batch, width]; no states, since none goes on."""
@@ -58,19 +76,10 @@ class Answerer(Network):
             _, last, _ = self.stack(self.reader(batch.inputs, dtype), batch.lengths)
             given.append(last)
         if self.picture is not None:
-            assert batch.images is not None  # noqa: S101  the task has them
+            assert batch.images is not None  # noqa: S101  it is checked that batches have them
             given.append(self.picture(batch.images, dtype))
-        fused = self._fused(given)
+        fused = self.fused(given)
         return self.readout(fused, fused), {}
-
-    def _fused(self, given: list[Tensor]) -> Tensor:
-        maps = self.maps
-        if self.fusion == "concatenation":
-            return torch.relu(linear(torch.cat(given, -1), maps["W"], maps["b"]))
-        q, v = given
-        return torch.tanh(linear(q, maps["W"], maps["b"])) * torch.tanh(
-            linear(v, maps["V"], maps["c"])
-        )
 
 
 def fusion_weights(

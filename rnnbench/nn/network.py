@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 
 from rnnbench.contracts import Batch, Task
 from rnnbench.nn.loss import loss
+
+
+@contextmanager
+def evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Let modules draw nothing for a while: no dropout, and no place to look at."""
+    trained = [module for module in modules if module.training]
+    for module in trained:
+        module.eval()
+    try:
+        yield
+    finally:
+        # a group that fails here is trained again, by a program made of this network
+        for module in trained:
+            module.train()
 
 
 class Network(nn.Module, ABC):

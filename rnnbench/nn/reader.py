@@ -113,6 +113,8 @@ def reader_flops(inputs: Inputs, *, whole: bool = True) -> int:
 
 def activations(inputs: Inputs) -> int:
     """Count the numbers that are kept of a picture for the backward pass, itself among them."""
+    if isinstance(inputs, Features):
+        return inputs.places * inputs.depth
     if not isinstance(inputs, Images):
         return 0
     height, width = inputs.height, inputs.width
@@ -146,5 +148,6 @@ def _filters(inputs: Images) -> dict[str, Initial]:
 def _linear(inputs: Images | Features) -> dict[str, Initial]:
     if inputs.embedding is None:
         return {}
-    numbers = math.prod(inputs.grid) * inputs.depth
+    places = inputs.places if isinstance(inputs, Features) else math.prod(inputs.grid)
+    numbers = places * inputs.depth
     return {"weight": uniform(inputs.embedding, numbers), "bias": zeros(inputs.embedding)}

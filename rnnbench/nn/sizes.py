@@ -101,9 +101,6 @@ def flops(
         for width in stack.inputs
     )
     answers = 1 if task.pattern in ONE_TARGET else task.target_length
-    if not net.pictured:
-        # every step is read out, which one is asked for or not
-        answers = net.stacks[-1].steps
     total += answers * 2 * net.said * target_width(task.targets)
     return round((total + net.flops) / task.sequence_length)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from rnnbench.hyperparameters import foreign
 from rnnbench.plan.cards import task_card, unit_card
 from rnnbench.plan.companions import companions
 from rnnbench.plan.variants import study_of
-from rnnbench.plan.warnings import fallbacks, forced, foreseen
+from rnnbench.plan.warnings import fallbacks, forced, foreseen, unlooked
 from rnnbench.recurrence import Chooser, silently
 from rnnbench.registry import Registry, asked
 from rnnbench.resolving import check_metrics, resolve_task, resolve_unit
@@ -54,8 +54,8 @@ class Plan:
             lines += [f"data of {name}:", *(f"  {note}" for note in known)] if known else []
         if self.companions:
             lines.append(
-                f"beside them run {' and '.join(self.companions)}: how far one gets without the "
-                "picture, and without the question"
+                f"beside questions about pictures run {' and '.join(self.companions)}: how far one "
+                "gets without the picture, or without the question"
             )
         return tuple(lines)
 
@@ -78,11 +78,15 @@ class Plan:
 
     @property
     def contrasts(self) -> tuple[tuple[str, str], ...]:
-        """The suite's contrasts between architectures that are there; else with the reference."""
+        """The suite's contrasts between architectures that are there; else with the reference.
+
+        What runs beside is always compared with the reference.
+        """
         there = self.architectures
         kept = tuple(pair for pair in self.suite.contrasts if set(pair) <= set(there))
         others = tuple((label, self.reference) for label in there if label != self.reference)
-        return kept or others
+        beside = tuple((label, self.reference) for label in self.companions)
+        return kept + beside if kept else others
 
 
 def plan(
@@ -116,7 +120,7 @@ def plan(
     tasks = [
         resolve_task(suite, entry, registry, files or DataFiles()) for entry in chosen.settings
     ]
-    beside = companions(suite, units, tasks)
+    beside = companions(suite, units, tasks, registry)
     units += beside
     check_metrics(suite, tasks, registry)
     wanted = backend or suite.training.backend
@@ -126,23 +130,23 @@ def plan(
         study_of(suite, unit, task, replicate, device, chooser, ways, registry)
         for task in tasks
         for unit in units
-        if unit not in beside or task.task.image is not None
         for replicate in range(suite.search.replicates)
     )
     if all(study.skipped for study in studies):
         raise suite.error(("settings",), f"nothing of this suite applies: {studies[0].skipped}")
     spoken = any(isinstance(task.task.targets, Sequences) for task in tasks)
-    labels = {unit.entry.label for unit in units}
-    contrasts = sum(set(pair) <= labels for pair in suite.contrasts)
-    return Plan(
+    made = Plan(
         suite,
         studies,
         {unit.entry.label: unit_card(unit) for unit in units},
         {task.entry.name: asked(task.component, partial(task_card, task)) for task in tasks},
-        (
-            *foreseen(suite, studies, contrasts, spoken),
-            *forced(wanted, suite.training.backend),
-            *(() if chooser.forced else fallbacks(studies)),
-        ),
-        tuple(unit.entry.label for unit in beside),
+        warnings=(),
+        companions=tuple(unit.entry.label for unit in beside),
     )
+    warnings = (
+        *foreseen(suite, studies, made.contrasts, spoken),
+        *unlooked(suite, studies, registry),
+        *forced(wanted, suite.training.backend),
+        *(() if chooser.forced else fallbacks(studies)),
+    )
+    return replace(made, warnings=warnings)

@@ -7,12 +7,13 @@ stand beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from rnnbench.contracts import Cell
 from rnnbench.hyperparameters import Without
-from rnnbench.resolving import ResolvedTask, ResolvedUnit
+from rnnbench.registry import Registry
+from rnnbench.resolving import ResolvedTask, ResolvedUnit, resolve_unit
 from rnnbench.suite import Suite
 
 BLIND: dict[Without, str] = {"image": "question_only", "question": "image_only"}
@@ -20,9 +21,12 @@ BLIND: dict[Without, str] = {"image": "question_only", "question": "image_only"}
 
 
 def companions(
-    suite: Suite, units: Sequence[ResolvedUnit], tasks: Sequence[ResolvedTask]
+    suite: Suite,
+    units: Sequence[ResolvedUnit],
+    tasks: Sequence[ResolvedTask],
+    registry: Registry,
 ) -> list[ResolvedUnit]:
-    """Return the baselines that the suite does not list itself, made of its reference.
+    """Return the baselines that are not among `units`: the suite's own, else made of its reference.
 
     There are none where no task has an image beside its questions.
     """
@@ -32,18 +36,21 @@ def companions(
     preferred = [unit for unit in cells if unit.entry.label == suite.reference]
     base = next(iter((*preferred, *cells, *units)))
     listed = {unit.entry.without for unit in units}
-    labels = {unit.entry.label for unit in units}
-    return [
-        replace(
-            base,
-            entry=replace(base.entry, label=_free(base.entry.label, name, labels), without=without),
-        )
-        for without, name in BLIND.items()
-        if without not in listed
-    ]
+    found = []
+    for without, name in BLIND.items():
+        if without in listed:
+            continue
+        own = [entry for entry in suite.architectures.values() if entry.without == without]
+        if own:
+            one = resolve_unit(suite, own[0], registry)
+        else:
+            label = _free(base.entry.label, name, suite.architectures)
+            one = replace(base, entry=replace(base.entry, label=label, without=without))
+        found.append(replace(one, companion=True))
+    return found
 
 
-def _free(label: str, name: str, taken: set[str]) -> str:
+def _free(label: str, name: str, taken: Container[str]) -> str:
     """Return a label that no architecture has."""
     found = f"{label}_{name}"
     while found in taken:

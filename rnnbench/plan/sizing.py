@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from rnnbench.hyperparameters import AttentionKind, Conditioning, Fusion, Without
 from rnnbench.matching import TOLERANCE, Matched, match
+from rnnbench.nn.applying import places
 from rnnbench.nn.reader import activations, input_width
 from rnnbench.nn.readout import target_width
 from rnnbench.nn.sizes import Sizes, flops, output_width, sizes
@@ -28,7 +29,11 @@ def matched_size(
     def reached(hidden: int) -> int:
         if wanted.quantity == "flops":
             return flops_of(unit, task, hidden)
-        count: int = getattr(sizes_of(unit, task, hidden), wanted.quantity)
+        counted = sizes_of(unit, task, hidden)
+        if wanted.quantity == "state" and not counted.state:
+            # it carries nothing, and has as many numbers in its one layer
+            return hidden
+        count: int = getattr(counted, wanted.quantity)
         return count
 
     tolerance = TOLERANCE if trained else math.inf
@@ -102,5 +107,5 @@ def member_bytes(
     if unit.entry.attention != "none":
         # weights of every pair of steps; an additive attention has a vector for each
         width = output_width(unit.unit, hidden) if unit.entry.attention == "additive" else 1
-        kept += read * said * width
+        kept += max(read, places(one)) * said * width
     return 4 * (2 * kept * batch + 8 * parameters)

@@ -15,6 +15,8 @@ def why_skipped(unit: ResolvedUnit, task: ResolvedTask, chunk: int | None) -> st
         return f"{entry.label} is bidirectional and {task.entry.task} is causal"
     if entry.bidirectional and chunk is not None and one.pattern == "many-to-many":
         return f"{entry.label} is bidirectional, and chunks of a sequence are read in order"
+    if unit.companion and one.image is None:
+        return f"it stands beside questions about pictures, and {task.entry.task} asks none"
     if against := why_not(unit.unit, one, **stacking(entry)):
         return against
     if isinstance(unit.unit, Layer) and one.causal and not unit.unit.causal:

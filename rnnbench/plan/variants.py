@@ -51,7 +51,8 @@ def study_of(
             )
             raise suite.error(
                 ("search", "space", name),
-                f"not every choice applies to `{task.entry.name}`: {reason}",
+                f"not every choice applies to `{unit.entry.label}` on `{task.entry.name}`: "
+                f"{reason}",
             )
         variants.append(replace(other, search=study.search))
     study = replace(study, variants=tuple(variants))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from rnnbench.contracts import AttentionMetric
 from rnnbench.findings.wording import counted
+from rnnbench.registry import Registry
 from rnnbench.statistics import ALPHA, seeds_needed, smallest_p
 from rnnbench.study import Study
 from rnnbench.suite import Suite
@@ -14,7 +16,10 @@ LEARNING = ("tpe", "gp")
 
 
 def foreseen(
-    suite: Suite, studies: tuple[Study, ...], contrasts: int, spoken: bool
+    suite: Suite,
+    studies: tuple[Study, ...],
+    contrasts: Sequence[tuple[str, str]],
+    spoken: bool,
 ) -> Iterator[str]:
     """Say beforehand what the results will not be able to show.
 
@@ -27,8 +32,13 @@ def foreseen(
     replicated = suite.search.replicates > 1
     units = suite.search.replicates if replicated else suite.chosen.seeds
     unit = "replicate" if replicated else "seed"
-    family = contrasts * len(suite.chosen.settings)
-    if contrasts and smallest_p(units) * family > ALPHA:
+    there = {(study.architecture, study.setting) for study in studies if not study.skipped}
+    family = sum(
+        (one, setting) in there and (other, setting) in there
+        for one, other in contrasts
+        for setting in dict.fromkeys(study.setting for study in studies)
+    )
+    if family and smallest_p(units) * family > ALPHA:
         yield (
             f"{counted(units, unit)} cannot show a difference between two architectures on one "
             f"setting: an exact sign-flip test does not go below {smallest_p(units):.3g}, and "
@@ -70,6 +80,14 @@ def forced(wanted: str, written: str) -> Iterator[str]:
     """Say that another backend is used than the suite asks for."""
     if wanted != written:
         yield f"RNNBENCH_BACKEND asks for backend `{wanted}`, whatever the suite says ({written})"
+
+
+def unlooked(suite: Suite, studies: tuple[Study, ...], registry: Registry) -> Iterator[str]:
+    """Say which metrics of attention nobody will be scored by."""
+    looks = any(study.template.architecture.attention != "none" for study in studies)
+    for name in suite.metrics:
+        if issubclass(registry.metric(name).cls, AttentionMetric) and not looks:
+            yield f"{name} scores attention, and no architecture has any"
 
 
 def fallbacks(studies: tuple[Study, ...]) -> Iterator[str]:

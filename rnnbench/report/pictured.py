@@ -18,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 """How every PNG begins."""
 
 MOST_PLACES = 8
-"""Maps of more rows or columns are shown by the means of their blocks."""
+"""Maps of more rows or columns are shown by the sums of their blocks."""
 
 STRONGEST = 0.85
 """How opaque the colour over a place is that all of an attention looks at."""
@@ -107,26 +107,25 @@ def _maps(looks: DataFrame, name: str, rows: int, columns: int) -> list[tuple[st
     for _, word in looks.groupby("said_step", sort=True):
         weights = np.zeros((rows, columns))
         weights[word["row"].astype(int), word["column"].astype(int)] = word["weight"].astype(float)
-        maps.append((str(word["said"].iloc[0]), _map(_coarse(weights), name)))
+        maps.append((str(word["said"].iloc[0]), _map(weights, name)))
     return maps
 
 
-def _coarse(weights: np.ndarray) -> np.ndarray:
-    """Sum blocks, so that there are at most `MOST_PLACES` rows and columns."""
-    rows, columns = (-(-size // MOST_PLACES) for size in weights.shape)
-    added = np.add.reduceat(weights, range(0, weights.shape[0], rows), 0)
-    summed: np.ndarray = np.add.reduceat(added, range(0, weights.shape[1], columns), 1)
-    return summed
-
-
 def _map(weights: np.ndarray, name: str) -> Markup:
+    """Draw a map of blocks of places, of which there are at most `MOST_PLACES` each way."""
     rows, columns = weights.shape
+    down, across = (range(0, size, -(-size // MOST_PLACES)) for size in (rows, columns))
+    summed = np.add.reduceat(np.add.reduceat(weights, down, 0), across, 1)
     shades = Markup("").join(
-        Markup('<rect x="{}" y="{}" width="1" height="1" fill-opacity="{}"/>').format(
-            column, row, f"{STRONGEST * math.sqrt(weights[row, column]):.2f}"
+        Markup('<rect x="{}" y="{}" width="{}" height="{}" fill-opacity="{}"/>').format(
+            left,
+            top,
+            min(across.step, columns - left),
+            min(down.step, rows - top),
+            f"{STRONGEST * math.sqrt(summed[row, column]):.2f}",
         )
-        for row in range(rows)
-        for column in range(columns)
+        for row, top in enumerate(down)
+        for column, left in enumerate(across)
     )
     return Markup(
         '<svg class="look" viewBox="0 0 {0} {1}" role="img" aria-label="where it looked">'
