@@ -7,6 +7,7 @@ from torch.nn.functional import linear
 
 from rnnbench import Classes, Sequences
 from rnnbench.errors import InputError
+from rnnbench.nn.fusion import GAIN, fusion_weights
 from rnnbench.nn.loss import costs, loss
 from rnnbench.nn.sizes import flops, layer_inputs, sizes
 from rnnbench_cells.gru import GRU
@@ -111,3 +112,19 @@ def test_a_target_that_is_no_class_costs_nothing_and_has_no_gradient():
     assert (logits.grad[1] == 0).all()
     assert isinstance(task.targets, Classes)
     assert not isinstance(task.targets, Sequences)
+
+
+@pytest.mark.parametrize("fusion", ["concatenation", "product"])
+def test_a_question_has_larger_weights_at_first_than_its_picture(fusion):
+    maps = fusion_weights(fusion, question=40, picture=50, hidden=60)
+    drawn = {name: each.draw(torch.Generator().manual_seed(0)) for name, each in maps.items()}
+    if fusion == "concatenation":
+        of_question, of_picture = drawn["W"].split([40, 50], 1)
+        usual = 90**-0.5
+    else:
+        of_question, of_picture = drawn["W"], drawn["V"]
+        usual = 40**-0.5
+    assert of_question.abs().max().item() == pytest.approx(GAIN * usual, rel=0.01)
+    assert of_picture.abs().max() < 0.2
+    alone = fusion_weights(fusion, question=40, picture=0, hidden=60)["W"]
+    assert alone.draw(torch.Generator().manual_seed(0)).abs().max() <= 40**-0.5

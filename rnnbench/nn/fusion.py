@@ -16,6 +16,14 @@ from rnnbench.nn.reader import Reader
 from rnnbench.nn.readout import Readout
 from rnnbench.nn.stack import Stack
 
+GAIN = 30.0
+"""How much larger the question's weights are at first than is usual.
+
+A cell's last state is small at first, and much alike for all questions. Enlarged, it opens a unit
+for some questions and shuts it for others. Without that, networks learn what holds for a picture as
+a whole, and for thousands of updates not which object is asked about.
+"""
+
 
 class Fused(nn.Module):
     """Puts together what was read of a question, q, and seen of its picture, v.
@@ -86,11 +94,25 @@ def fusion_weights(
     fusion: Fusion, question: int, picture: int, hidden: int
 ) -> Mapping[str, Initial]:
     """Declare the maps to what is so wide by name; 0 for what is not shown."""
-    if fusion == "concatenation" or not (question and picture):
+    if not (question and picture):
         return {"W": uniform(hidden, question + picture), "b": zeros(hidden)}
+    if fusion == "concatenation":
+        return {"W": _gating(hidden, question, picture), "b": zeros(hidden)}
     return {
-        "W": uniform(hidden, question),
+        "W": uniform(hidden, question, bound=GAIN * question**-0.5),
         "b": zeros(hidden),
         "V": uniform(hidden, picture),
         "c": zeros(hidden),
     }
+
+
+def _gating(hidden: int, question: int, picture: int) -> Initial:
+    """Fill as usual, with the question's columns `GAIN` times as large."""
+    both = uniform(hidden, question + picture)
+
+    def fill(shape: tuple[int, ...], generator: Generator) -> Tensor:
+        filled = both.fill(shape, generator)
+        filled[:, :question] *= GAIN
+        return filled
+
+    return Initial(both.shape, f"{both.scheme}, {GAIN:g} times that for the question", fill)
