@@ -5,8 +5,8 @@ import torch
 from rnnbench import Batch, hookspecs
 from rnnbench.errors import OptionError
 from rnnbench_metrics.accuracy import Accuracy
-from rnnbench_tasks import coloured_objects, sort_of_clevr
-from rnnbench_tasks.coloured_objects import COLOURS, Scenes, drawn, pictures, read, size_of
+from rnnbench_tasks import sort_of_clevr
+from rnnbench_tasks.coloured_objects import COLOURS, GROUND, Scenes, drawn, pictures, read, size_of
 from rnnbench_tasks.object_questions import ANSWERS, KINDS, Questions
 from rnnbench_tasks.sort_of_clevr import SortOfClevr
 
@@ -38,8 +38,8 @@ def asked(task, batch):
 def scene():
     """A red square at the top left, a green circle beside it, and a blue square far below."""
     return Scenes(
-        torch.tensor([[0], [2], [25]]),
-        torch.tensor([[0], [9], [20]]),
+        torch.tensor([[0], [1], [24]]),
+        torch.tensor([[0], [8], [17]]),
         torch.tensor([[False], [True], [False]]),
         32,
     )
@@ -52,7 +52,7 @@ def answers(scene, colour):
     return {
         text: ANSWERS[answer]
         for text, answer in zip(questions.texts, told, strict=True)
-        if f" {colour} " in text
+        if text.split()[-1] == colour
     }
 
 
@@ -95,28 +95,29 @@ def test_an_object_is_known_by_its_colour(scene):
     seen = pictures(scene)[0]
     red, green, blue, *_ = (torch.tensor(colour).view(3, 1) for colour in COLOURS.values())
     size = size_of(32)
+    assert size == 7
     assert (seen[:, :size, :size].flatten(1) == red).all()
-    assert (seen[:, 25:, 20 : 20 + size].flatten(1) == blue).all()
+    assert (seen[:, 24:31, 17:24].flatten(1) == blue).all()
     # a circle reaches the edges of its box, but not its corners
-    assert (seen[:, 2, 9] == 1).all()
-    assert (seen[:, 2 + size // 2, 9 : 9 + size] == green).all()
-    assert (seen[:, 12:20, :] == 1).all()
+    assert (seen[:, 1, 8] == 0.5).all()
+    assert (seen[:, 1 + size // 2, 8:15] == green).all()
+    assert (seen[:, 10:20] == 0.5).all()
 
 
 def test_answers_follow_from_the_scene(scene):
     assert list(answers(scene, "red").items())[::2] == [
-        ("what is the shape of the red object ?", "square"),
-        ("is the red object on the left ?", "yes"),
-        ("is the red object at the top ?", "yes"),
-        ("what is the shape of the object closest to the red object ?", "circle"),
-        ("what is the shape of the object furthest from the red object ?", "square"),
-        ("how many objects have the shape of the red object ?", "2"),
+        ("what shape is red", "square"),
+        ("on which side is red", "left"),
+        ("how high is red", "top"),
+        ("what shape is closest to red", "circle"),
+        ("what shape is furthest from red", "square"),
+        ("how many have the shape of red", "2"),
     ]
-    blue = list(answers(scene, "blue").values())
-    assert blue[::2] == ["square", "no", "no", "circle", "square", "2"]
-    assert list(answers(scene, "green").values())[::2] == [
-        *("circle", "yes", "yes", "square", "square", "1")
-    ]
+    told = {colour: list(answers(scene, colour).values())[::2] for colour in ("green", "blue")}
+    assert told == {
+        "green": ["circle", "left", "top", "square", "square", "1"],
+        "blue": ["square", "right", "bottom", "circle", "square", "2"],
+    }
 
 
 def test_both_ways_to_ask_have_one_answer(scene):
@@ -129,14 +130,14 @@ def test_both_ways_to_ask_have_one_answer(scene):
 @pytest.mark.parametrize(("objects", "side"), [(6, 24), (6, 32), (6, 75), (3, 33)])
 def test_scenes_are_clear(objects, side):
     scenes = drawn(400, objects, side, seeded(0))
-    size = size_of(side)
-    count = scenes.top.shape[1]
+    size, count = size_of(side), scenes.top.shape[1]
     assert count > 100
     assert scenes.top.shape == scenes.left.shape == scenes.circle.shape == (objects, count)
     assert scenes.top.min() == scenes.left.min() == 0
-    assert scenes.top.max() == scenes.left.max() == side - size
+    assert scenes.top.max() == scenes.left.max() == side // 4 * 4 - size
+    middle = 2 * torch.stack([scenes.top, scenes.left]) + size
+    assert ((middle - side).abs() > size // 2).all()
     for one in range(objects):
-        assert (2 * scenes.left[one] + size != side).all()
         others = [other for other in range(objects) if other != one]
         for other in others:
             across = (scenes.left[one] - scenes.left[other]).abs()
@@ -209,7 +210,7 @@ def test_the_rule_is_right_without_knowing_the_answers(task):
 def test_the_question_alone_is_worth_what_the_notes_say():
     batch = TASK.batch(6000, seeded(9))
     relational = torch.tensor(
-        [any(word in text for word in ("est ", "how")) for text in asked(TASK, batch)]
+        [any(word in text for word in ("est ", "many")) for text in asked(TASK, batch)]
     )
     right = (TASK.question_only(batch).argmax(1) == batch.targets).double()
     assert right[~relational].mean().item() == pytest.approx(1 / 2, abs=0.03)
@@ -220,7 +221,7 @@ def test_the_question_alone_is_worth_what_the_notes_say():
 def test_questions_of_one_half_are_asked_alone():
     task = SortOfClevr(questions="non-relational")
     assert not any(
-        "closest" in text or "how" in text for text in asked(task, task.batch(99, seeded(0)))
+        "closest" in text or "many" in text for text in asked(task, task.batch(99, seeded(0)))
     )
     assert len(task.notes) == 1
     assert {names[0] for names in task.held_out("valid", seeded(0)).kinds} == {"non-relational"}
@@ -238,8 +239,11 @@ def test_settings_that_make_no_sense_are_refused(chosen):
         SortOfClevr(**chosen)
 
 
-def test_colours_are_told_apart_by_all_pictures():
-    colours = torch.tensor([*COLOURS.values(), (1.0, 1.0, 1.0)])
-    apart = torch.cdist(colours, colours) + torch.eye(len(colours))
-    assert apart.min() > 0.25
-    assert coloured_objects.COLOURS.keys() >= {"red", "green", "blue"}
+def test_all_colours_are_equally_far_from_the_ground():
+    colours = torch.tensor(list(COLOURS.values()))
+    apart = torch.cdist(colours, torch.tensor([GROUND]))
+    assert torch.allclose(apart, apart[0].expand_as(apart))
+
+
+def test_every_question_ends_in_the_colour_it_is_about():
+    assert {text.split()[-1] for text in asked(TASK, TASK.batch(500, seeded(0)))} == set(COLOURS)

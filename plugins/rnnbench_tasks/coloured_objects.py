@@ -9,17 +9,20 @@ import torch
 from torch import Generator, Tensor
 
 COLOURS = {
-    "red": (0.88, 0.12, 0.16),
-    "green": (0.10, 0.66, 0.25),
-    "blue": (0.13, 0.30, 0.86),
-    "orange": (1.00, 0.55, 0.05),
-    "gray": (0.50, 0.50, 0.50),
-    "yellow": (0.96, 0.88, 0.10),
+    "red": (1.0, 0.0, 0.0),
+    "green": (0.0, 1.0, 0.0),
+    "blue": (0.0, 0.0, 1.0),
+    "yellow": (1.0, 1.0, 0.0),
+    "magenta": (1.0, 0.0, 1.0),
+    "cyan": (0.0, 1.0, 1.0),
 }
-"""Red, green and blue of each object, from 0 to 1; the background is white."""
+"""Red, green and blue of each object, from 0 to 1: as far apart as six colours can be."""
 
-TRIES = 12
-"""How many places are tried for an object."""
+GROUND = (0.5, 0.5, 0.5)
+"""The grey behind them, from which all are equally far."""
+
+CELLS = 4
+"""A picture has so many rows and columns of cells, in each of which an object has room."""
 
 
 @dataclass(frozen=True)
@@ -60,38 +63,27 @@ class Scenes:
 
 
 def size_of(side: int) -> int:
-    """Return how many pixels an object is wide: about a fifth of the picture.
-
-    No object of this size can lie just in the middle.
-    """
-    size = round(side * 0.21)
-    return size if (side - size) % 2 else size + 1
+    """Return how many pixels an object is wide, as a cell is but for an eighth."""
+    return side // CELLS * 7 // 8
 
 
 def drawn(count: int, objects: int, side: int, generator: Generator) -> Scenes:
-    """Draw `count` scenes of so many objects, and return those that are fit: most of them.
+    """Draw `count` scenes of so many objects, and return those that are fit.
 
-    One object after the other is put anywhere in the picture where it overlaps none before it; of
-    a few places the first that is free is taken. A scene is not fit if there was none, or if an
-    object has two nearest or two farthest others. Each is a square or a circle, as a coin falls.
+    Each object has a cell of its own, any of 4 × 4, and lies anywhere in it. A scene is not fit if
+    an object has two nearest or two farthest others. Each is a square or a circle, as a coin falls.
     """
-    device, size = generator.device, size_of(side)
-    tried = torch.randint(
-        side - size + 1, (2, objects, TRIES, count), generator=generator, device=device
+    device, cell = generator.device, side // CELLS
+    cells = torch.rand(CELLS**2, count, generator=generator, device=device).argsort(0)[:objects]
+    corners = cell * torch.stack([cells // CELLS, cells % CELLS])
+    corners += torch.randint(
+        cell - size_of(side) + 1, corners.shape, generator=generator, device=device
     )
-    circle = torch.randint(2, (objects, count), generator=generator, device=device)
-    fit = torch.ones(count, dtype=torch.bool, device=device)
-    corners = tried[:, :1, 0]
-    for places in tried[:, 1:].unbind(1):
-        gaps = (corners.unsqueeze(2) - places.unsqueeze(1)).abs()
-        free = (gaps >= size).any(0).all(0)
-        first = free.int().argmax(0).expand(2, 1, -1)
-        corners = torch.cat([corners, places.gather(1, first)], 1)
-        fit &= free.any(0)
+    circle = torch.randint(2, cells.shape, generator=generator, device=device)
     scenes = Scenes(*corners, circle.bool(), side)
     # of the sorted distances to each object the first is that to itself
     ordered = scenes.distances.sort(0).values
-    fit &= ((ordered[1] != ordered[2]) & (ordered[-1] != ordered[-2])).all(0)
+    fit = ((ordered[1] != ordered[2]) & (ordered[-1] != ordered[-2])).all(0)
     return Scenes.of(scenes.columns[:, fit], side)
 
 
@@ -131,5 +123,5 @@ def _stamps(size: int) -> Tensor:
 
 @cache
 def _palette() -> Tensor:
-    """Return the colours of objects, and white: [colours + 1, 3]."""
-    return torch.tensor([*COLOURS.values(), (1.0, 1.0, 1.0)])
+    """Return the colours of objects, and the ground: [colours + 1, 3]."""
+    return torch.tensor([*COLOURS.values(), GROUND])

@@ -12,8 +12,8 @@ from torch import Tensor
 import rnnbench
 from rnnbench_tasks.coloured_objects import COLOURS, Scenes
 
-ANSWERS = ("yes", "no", "square", "circle", "1", "2", "3", "4", "5", "6")
-YES, NO, SQUARE, CIRCLE, ONE = range(5)
+ANSWERS = ("square", "circle", "left", "right", "top", "bottom", "1", "2", "3", "4", "5", "6")
+SQUARE, CIRCLE, LEFT, RIGHT, TOP, BOTTOM, ONE = range(7)
 
 NON_RELATIONAL, RELATIONAL = "non-relational", "relational"
 
@@ -23,11 +23,11 @@ def _shape(scenes: Scenes) -> Tensor:
 
 
 def _left(scenes: Scenes) -> Tensor:
-    return torch.where(2 * scenes.left + scenes.size < scenes.side, YES, NO)
+    return torch.where(2 * scenes.left + scenes.size < scenes.side, LEFT, RIGHT)
 
 
 def _top(scenes: Scenes) -> Tensor:
-    return torch.where(2 * scenes.top + scenes.size < scenes.side, YES, NO)
+    return torch.where(2 * scenes.top + scenes.size < scenes.side, TOP, BOTTOM)
 
 
 def _closest(scenes: Scenes) -> Tensor:
@@ -61,50 +61,31 @@ class Kind:
 
 
 KINDS = (
-    Kind(
-        "shape",
-        NON_RELATIONAL,
-        _shape,
-        ("what is the shape of the {} object ?", "is the {} object a square or a circle ?"),
-    ),
+    Kind("shape", NON_RELATIONAL, _shape, ("what shape is {}", "which form has {}")),
     Kind(
         "left or right",
         NON_RELATIONAL,
         _left,
-        ("is the {} object on the left ?", "does the {} object lie in the left half ?"),
+        ("on which side is {}", "left or right : where is {}"),
     ),
-    Kind(
-        "top or bottom",
-        NON_RELATIONAL,
-        _top,
-        ("is the {} object at the top ?", "does the {} object lie in the upper half ?"),
-    ),
+    Kind("top or bottom", NON_RELATIONAL, _top, ("how high is {}", "top or bottom : where is {}")),
     Kind(
         "closest shape",
         RELATIONAL,
         _closest,
-        (
-            "what is the shape of the object closest to the {} object ?",
-            "what shape is nearest to the {} object ?",
-        ),
+        ("what shape is closest to {}", "which form is nearest to {}"),
     ),
     Kind(
         "furthest shape",
         RELATIONAL,
         _furthest,
-        (
-            "what is the shape of the object furthest from the {} object ?",
-            "what shape is farthest from the {} object ?",
-        ),
+        ("what shape is furthest from {}", "which form is farthest from {}"),
     ),
     Kind(
         "count of its shape",
         RELATIONAL,
         _alike,
-        (
-            "how many objects have the shape of the {} object ?",
-            "how many objects are shaped like the {} object ?",
-        ),
+        ("how many have the shape of {}", "how many objects look like {}"),
     ),
 )
 

@@ -43,18 +43,18 @@ class SortOfClevr(rnnbench.Task):
     circle, that do not overlap. Non-relational questions are about the object of one colour: what
     shape it has, whether it lies left or right, at the top or at the bottom. Relational ones need
     others as well: the shape of the closest object, the shape of the furthest, and how many objects
-    have its shape, itself among them. There are ten answers: yes, no, square, circle, 1 … 6.
+    have its shape, itself among them.
 
         picture  a red square at the top left, a green circle at its right, …
-        input    what is the shape of the object closest to the red object ?
+        input    what shape is closest to red
         target   circle
 
     Here questions are asked in words, each in two ways, where the original has a vector of eleven
-    bits. Pictures have 32 × 32 pixels (`side`), not 75 × 75, and objects are a fifth of that wide,
-    not a seventh. Nothing is equally near: every object has one closest and one furthest other.
-    Training pictures are drawn without end. A held-out picture is asked one question of each kind:
-    50 pictures for validation, 200 for the test, by hash of the scene. With fewer `objects` all of
-    it is easier.
+    bits, and the side is answered by its name, not by yes and no. Pictures have 32 × 32 pixels
+    (`side`), not 75 × 75. Every object lies in a cell of its own of 4 × 4, about as large as it, on
+    a grey ground, and has one closest and one furthest other. Training pictures are drawn without
+    end. A held-out picture is asked one question of each kind: 50 pictures for validation, 200 for
+    the test, by hash of the scene. With fewer `objects` all of it is easier.
 
     Not causal: the answer is due after the last word, so reading backwards is fair.
     """
@@ -67,9 +67,9 @@ class SortOfClevr(rnnbench.Task):
         ),
         # two others at least, so that one is closest and another furthest
         "objects": rnnbench.Option(6, low=3, high=6, help="objects in a picture"),
-        # below that, six objects hardly find room
+        # a cell has room for an object in which a circle can be told from a square
         "side": rnnbench.Option(32, low=24, high=128, help="pixels in a row and in a column"),
-        "embedding": rnnbench.Option(32, low=0, help="width of a word's vector; 0: one-hot"),
+        "embedding": rnnbench.Option(64, low=0, help="width of a word's vector; 0: one-hot"),
     }
     pattern = "many-to-one"
     causal = False
@@ -98,7 +98,7 @@ class SortOfClevr(rnnbench.Task):
 
     @property
     def targets(self) -> rnnbench.Classes:
-        """Yes, no, square, circle, and as many numbers as there are objects."""
+        """Shapes, sides, and as many numbers as there are objects."""
         answers = ANSWERS[: ONE + self.objects]
         return rnnbench.Classes(len(answers), answers)
 
