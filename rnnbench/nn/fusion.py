@@ -17,7 +17,7 @@ from rnnbench.nn.readout import Readout
 from rnnbench.nn.stack import Stack
 
 GAIN = 30.0
-"""How much larger the question's weights are at first than is usual.
+"""How much larger the question's weights are at first than is usual, in a concatenation.
 
 A cell's last state is small at first, and much alike for all questions. Enlarged, it opens a unit
 for some questions and shuts it for others. Without that, networks learn what holds for a picture as
@@ -99,7 +99,7 @@ def fusion_weights(
     if fusion == "concatenation":
         return {"W": _gating(hidden, question, picture), "b": zeros(hidden)}
     return {
-        "W": uniform(hidden, question, bound=GAIN * question**-0.5),
+        "W": uniform(hidden, question),
         "b": zeros(hidden),
         "V": uniform(hidden, picture),
         "c": zeros(hidden),
