@@ -89,3 +89,16 @@ def test_a_suite_runs_on_a_gpu_and_says_so(tmp_path):
     runs = pd.read_csv(folder / "runs.csv")
     assert set(runs["device"]) == {"cuda"}
     assert set(runs["backend"]) <= {"torch", "fused"}
+
+
+@pytest.mark.parametrize("attention", ["none", "general", "hard"])
+def test_pictures_are_said_and_shown_as_they_are_on_a_processor(attention):
+    cell, task = REGISTRY.cells["lstm"].cls, REGISTRY.tasks["captioning"].cls(objects=1)
+    metrics = (("exact_match", "1"), ("mass_in_box", "1"))
+    one = on_gpu(cell, task, attention=attention, backend="torch", way="in turn", updates=4)
+    one = replace(one, metrics=metrics, seed=replace(one.seed, role="evaluation", index=0))
+    ((finished, _),) = train_group([one], REGISTRY, Programs())
+    assert (finished.status, finished.reason) == ("ok", "")
+    assert finished.shown
+    assert finished.kinds
+    assert bool(finished.shown[0].weights) == (attention != "none")
