@@ -19,7 +19,7 @@ def overfitting(results: Results) -> list[str]:
     by it; it means that there is too little data, or too much training.
     """
     curves = results.curves
-    if curves.empty:
+    if curves.empty or results.runs.empty:
         return []
     runs = results.runs[results.runs["status"] == "ok"]
     losses = curves[(curves["phase"] == "evaluation") & (curves["metric"] == "loss")]

@@ -101,6 +101,9 @@ def flops(
         for width in stack.inputs
     )
     answers = 1 if task.pattern in ONE_TARGET else task.target_length
+    if not net.pictured:
+        # as if every step were read out, so that sizes do not depend on how long sequences are
+        answers = net.stacks[-1].steps
     total += answers * 2 * net.said * target_width(task.targets)
     return round((total + net.flops) / task.sequence_length)
 
