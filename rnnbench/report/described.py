@@ -29,7 +29,8 @@ def setting(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
         "name": name,
         "task": str(entry["task"]),
         "options": ", ".join(
-            f"{option}={value}" for option, value in entry.get("stated", entry["options"]).items()
+            f"{option}={str(value).lower() if isinstance(value, bool) else value}"
+            for option, value in entry.get("stated", entry["options"]).items()
         ),
         "summary": str(entry["summary"]),
         "metric": f"{entry['metric'].replace('_', ' ')}, "
