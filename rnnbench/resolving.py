@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePath
 from typing import TypeVar
 
 from torch import Generator
@@ -122,7 +123,6 @@ def _with_data(
     """Make the task and let it read its data, so that what is wrong with a file is known now."""
     cls = component.cls
     named = [name for name, option in cls.options.items() if option.file and name in entry.options]
-    at = (*entry.at, named[0] if named else "task")
 
     def read() -> tuple[Setting, Task]:
         setting = Setting(entry.task, component.version, options, contents(cls, options, files))
@@ -131,7 +131,18 @@ def _with_data(
         _check_pattern(task)
         return setting, task
 
-    return located(suite, at, read)
+    try:
+        return read()
+    except InputError as error:
+        at = (*entry.at, _blamed(str(error), entry, named))
+        raise suite.error(at, str(error), value=True) from None
+
+
+def _blamed(message: str, entry: SettingEntry, named: Sequence[str]) -> str:
+    """Return the option that an error is about: of the file that it names first, else any file."""
+    places = {name: message.find(PurePath(str(entry.options[name])).name) for name in named}
+    there = [name for name, place in places.items() if place >= 0]
+    return min(there, key=places.__getitem__, default=next(iter(named), "task"))
 
 
 def _check_pattern(task: Task) -> None:

@@ -160,3 +160,15 @@ def test_an_attention_nobody_has_is_not_scored_in_silence(planned):
     metric = ("match: {parameters: 1500}", "match: {parameters: 50000}\nmetrics: [mass_in_box]")
     warned = planned(cells, settings, metric).warnings
     assert "mass_in_box scores attention, and no architecture has any" in warned
+
+
+def test_baselines_apply_whatever_their_reference_does(planned):
+    made = planned(
+        ("  lstm: {cell: lstm}", "  lstm: {cell: lstm, attention: general}\n  gru: {cell: gru}"),
+        ("  - {task: adding_uniform, length: 10}\n", ""),
+    )
+    skipped = {study.architecture: bool(study.skipped) for study in asked(made)}
+    assert skipped == {
+        "lstm": True, "gru": False, "bag": False,
+        "lstm_question_only": False, "lstm_image_only": False,
+    }  # fmt: skip

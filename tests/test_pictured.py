@@ -83,7 +83,7 @@ def test_a_map_is_the_stronger_the_larger_the_root_of_its_weight(tmp_path):
     maps = re.findall(r'<svg class="look".*?</svg>', html, re.DOTALL)
     assert len(maps) == 2
     opacities = [float(value) for value in re.findall(r'fill-opacity="([\d.]+)"', maps[0])]
-    expected = [0.85 * math.sqrt(weight) for weight in (0.64, 0.36, 0, 0)]
+    expected = [0.7 * math.sqrt(weight) for weight in (0.64, 0.36, 0, 0)]
     assert opacities == pytest.approx(expected, abs=0.005)
     # the picture is there once, whatever the number of its maps
     assert html.count("<symbol ") == 1
@@ -102,7 +102,7 @@ def test_maps_of_many_places_are_shown_by_sums_of_blocks():
     (_, drawn), *_ = one.pictures[1].maps
     opacities = [float(value) for value in re.findall(r'fill-opacity="([\d.]+)"', drawn)]
     assert len(opacities) == 49
-    assert opacities == pytest.approx([0.85 * math.sqrt(4 / 196)] * 49, abs=0.005)
+    assert opacities == pytest.approx([0.7 * math.sqrt(4 / 196)] * 49, abs=0.005)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +140,20 @@ def test_suites_without_pictures_or_kinds_have_no_such_sections(tmp_path):
     for text in (html, markdown):
         assert "make of pictures" not in text
         assert "Which kinds" not in text
+
+
+def test_who_was_not_shown_the_picture_is_marked(tmp_path):
+    made = results()
+    made.manifest["architectures"]["gru"]["without"] = "image"
+    html, markdown = written(tmp_path, made)
+    for text in (html, markdown):
+        assert "was not shown the image" in text
+    plain, _ = written(tmp_path, results())
+    assert "was not shown" not in plain
+
+
+def test_maps_are_explained_where_there_are_some_and_unfolded(tmp_path):
+    html, _ = written(tmp_path, results())
+    assert "where attention looked" in html
+    plain, _ = written(tmp_path, results(looks=False))
+    assert "where attention looked" not in plain

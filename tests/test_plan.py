@@ -636,6 +636,20 @@ def test_the_content_of_data_files_is_part_of_a_setting(tmp_path, registry):
         Tasks(filed, DataFiles((tmp_path / "data",))).of(before.setting)
 
 
+def test_an_error_about_a_file_stands_at_the_option_that_names_it(tmp_path, registry):
+    (tmp_path / "words.tsv").write_text("text\tlabel\n" + "good\t1\nbad\t0\n" * 40)
+    (tmp_path / "broken.tsv").write_text("text\tlabel\n")
+    path = tmp_path / "x.yaml"
+    filed = "{task: text_classification, data: words.tsv, test: broken.tsv}"
+    path.write_text(
+        TEXT.replace("{task: copy_memory, length: 5}", filed).replace(
+            "copy_memory", "text_classification"
+        )
+    )
+    with pytest.raises(SuiteError, match=r"x\.yaml:10:56: .*broken\.tsv"):
+        plan(read_suite(path), registry, files=DataFiles((tmp_path,)))
+
+
 def test_what_a_reader_must_know_of_the_data_is_said_beforehand(planned):
     made = planned(
         ("{task: copy_memory, length: 5}", "{task: char_lm, text: hello}"),

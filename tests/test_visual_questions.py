@@ -161,6 +161,7 @@ def test_all_questions_about_a_picture_are_in_one_part(made):
         "120 training questions about 40 pictures, 15 validation questions about 5 pictures, "
         "15 test questions about 5 pictures; training and validation and test dealt from `data` "
         "by picture".replace("training and validation", "validation"),
+        "pictures are brought to 8 × 8 pixels (`side`)",
     )
 
 

@@ -235,6 +235,8 @@ class CaptionedImages(rnnbench.Task):
             f"; {' and '.join(dealt)} dealt from `data` by hash of their numbers" if dealt else ""
         )
         yield ", ".join(counts) + (origin if self.data else ", drawn")
+        if self.images and self.side:
+            yield f"pictures are brought to {self.side} × {self.side} pixels (`side`)"
         whole, cut = self._parts["train"].captions, self._trained
         shortened = sum(
             len(long) > len(short)

@@ -241,6 +241,8 @@ class VisualQuestions(rnnbench.Task):
         dealt = [TITLES[part] for part in PARTS if part not in self._files]
         origin = f"; {' and '.join(dealt)} dealt from `data` by picture" if dealt else ""
         yield ", ".join(counts) + (origin if self.data else ", drawn and dealt by picture")
+        if self.images and self.side:
+            yield f"pictures are brought to {self.side} × {self.side} pixels (`side`)"
         whole, kept = self._parts["train"].questions, self._trained.questions
         if len(kept) < len(whole):
             yield (

@@ -45,7 +45,10 @@ def companions(
             one = resolve_unit(suite, own[0], registry)
         else:
             label = _free(base.entry.label, name, suite.architectures)
-            one = replace(base, entry=replace(base.entry, label=label, without=without))
+            # a base may look at pictures in a way that does not apply to questions
+            plain = replace(base.entry, label=label, without=without, attention="none")
+            plain = replace(plain, conditioning="state", fusion="concatenation")
+            one = replace(base, entry=plain)
         found.append(replace(one, companion=True))
     return found
 

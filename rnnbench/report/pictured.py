@@ -20,7 +20,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 MOST_PLACES = 8
 """Maps of more rows or columns are shown by the sums of their blocks."""
 
-STRONGEST = 0.85
+STRONGEST = 0.7
 """How opaque the colour over a place is that all of an attention looks at."""
 
 
@@ -45,10 +45,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictured:
-    """The pictures of one architecture on one setting."""
+    """The pictures of one architecture on one setting; `without` is what it was not shown."""
 
     architecture: str
     setting: str
+    without: str
     pictures: Sequence[Picture]
 
     @property
@@ -86,7 +87,9 @@ def pictured(results: Results) -> list[Pictured]:
                     maps,
                 )
             )
-        found.append(Pictured(str(architecture), str(setting), pictures))
+        missing = str(results.manifest["architectures"][str(architecture)].get("without", "none"))
+        without = "" if missing == "none" else missing
+        found.append(Pictured(str(architecture), str(setting), without, pictures))
     return found
 
 
