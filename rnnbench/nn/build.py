@@ -19,7 +19,7 @@ from rnnbench.nn.fusion import Answerer, Fused
 from rnnbench.nn.hard_attention import HardAttention
 from rnnbench.nn.network import Network
 from rnnbench.nn.predictor import Predictor
-from rnnbench.nn.reader import Reader, depth, input_width
+from rnnbench.nn.reader import Reader, depth, input_width, look_width
 from rnnbench.nn.readout import Readout, target_width
 from rnnbench.nn.stack import Stack
 from rnnbench.nn.teacher import Teacher
@@ -178,7 +178,7 @@ def _look(
     reader = Reader(task.inputs, whole=not again, generator=generator)
     opening = None
     if conditioning == "state":
-        seen = depth(task.inputs) if again else input_width(task.inputs)
+        seen = look_width(task.inputs, again=again)
         opening = Opening(states, layers, seen, generator=generator)
     return OneLook(reader, opening, beside=conditioning == "step", again=again)
 

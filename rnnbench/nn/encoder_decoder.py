@@ -14,7 +14,7 @@ from rnnbench.nn.encoder import Encoded, OneLook, SequenceEncoder
 from rnnbench.nn.hard_attention import HardAttention
 from rnnbench.nn.loss import costs, mean_cost, valid_mask
 from rnnbench.nn.network import Network, evaluating
-from rnnbench.nn.reader import Reader, depth, input_width
+from rnnbench.nn.reader import Reader, look_width
 from rnnbench.nn.readout import Readout
 from rnnbench.nn.stack import Stack, States
 from rnnbench.nn.teacher import Teacher
@@ -33,7 +33,7 @@ def beside(
     """Return how many numbers of a picture a decoder reads beside each symbol."""
     if task.pattern != "one-to-many" or conditioning != "step" or without == "image":
         return 0
-    return depth(task.inputs) if attention != "none" else input_width(task.inputs)
+    return look_width(task.inputs, again=attention != "none")
 
 
 class EncoderDecoder(Network):

@@ -79,6 +79,11 @@ def depth(inputs: Inputs) -> int:
     return inputs.depth if isinstance(inputs, Images | Features) else input_width(inputs)
 
 
+def look_width(inputs: Inputs, *, again: bool) -> int:
+    """Return how many numbers one look hands on: the mean place where it is looked at again."""
+    return depth(inputs) if again else input_width(inputs)
+
+
 def reader_weights(inputs: Inputs, *, whole: bool = True) -> dict[str, Initial]:
     """Declare the trained tensors of a reader by name.
 

@@ -17,7 +17,7 @@ from rnnbench.nn.attention import attention_flops, attention_weights
 from rnnbench.nn.bridge import bridge_weights
 from rnnbench.nn.encoder_decoder import beside, told
 from rnnbench.nn.fusion import fusion_weights
-from rnnbench.nn.reader import depth, input_width, reader_flops, reader_weights
+from rnnbench.nn.reader import depth, input_width, look_width, reader_flops, reader_weights
 from rnnbench.nn.readout import target_width
 from rnnbench.recurrence import output_of
 
@@ -248,7 +248,7 @@ class _Net:
             return [bridge_weights(width, 2 * width) for width in states.values() if both]
         if self.without == "image" or self.conditioning == "step":
             return []
-        seen = depth(task.inputs) if self.attention != "none" else input_width(task.inputs)
+        seen = look_width(task.inputs, again=self.attention != "none")
         return [bridge_weights(width, seen) for width in states.values()]
 
 

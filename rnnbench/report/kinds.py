@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from rnnbench.findings.standings import replicated
-from rnnbench.findings.wording import GAP, estimate
+from rnnbench.findings.wording import GAP
+from rnnbench.report.metrics import mean
 from rnnbench.results import Results
-from rnnbench.statistics import mean_interval
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,7 @@ def by_kind(results: Results) -> list[ByKind]:
         rows = []
         for architecture in results.manifest["architectures"]:
             one = mine[mine["architecture"] == architecture]
-            each = [one[one["kind"] == kind].groupby(unit)["value"].mean() for kind, _ in kinds]
-            said = [
-                estimate(mean_interval(np.asarray(values, dtype=float))) if len(values) else GAP
-                for values in each
-            ]
+            said = [mean(one[one["kind"] == kind], unit) for kind, _ in kinds]
             if set(said) != {GAP}:
                 rows.append((str(architecture), said))
         found.append(ByKind(name, str(setting["metric"]).replace("_", " "), kinds, rows))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pandas import DataFrame
 
 from rnnbench.findings.standings import replicated
 from rnnbench.findings.wording import GAP, estimate
@@ -20,6 +21,12 @@ class Measured:
     setting: str
     metrics: Sequence[str]
     rows: Sequence[tuple[str, Sequence[str]]]
+
+
+def mean(scores: DataFrame, unit: Sequence[str]) -> str:
+    """Write the mean of scores with its 95 % t interval over units; a gap where there are none."""
+    values = scores.groupby(list(unit))["value"].mean()
+    return estimate(mean_interval(np.asarray(values, dtype=float))) if len(values) else GAP
 
 
 def measured(results: Results) -> list[Measured]:
@@ -40,17 +47,7 @@ def measured(results: Results) -> list[Measured]:
         rows = []
         for architecture in results.manifest["architectures"]:
             one = mine[mine["architecture"] == architecture]
-            means = [
-                one[one["metric"] == metric].groupby(unit)["value"].mean() for metric in metrics
-            ]
-            rows.append(
-                (
-                    str(architecture),
-                    [
-                        estimate(mean_interval(np.asarray(each, dtype=float))) if len(each) else GAP
-                        for each in means
-                    ],
-                )
-            )
+            said = [mean(one[one["metric"] == metric], unit) for metric in metrics]
+            rows.append((str(architecture), said))
         found.append(Measured(name, metrics, rows))
     return found
