@@ -17,7 +17,8 @@ from rnnbench.executor import slots_for  # noqa: E402
 from rnnbench.machine import memory, versions  # noqa: E402
 from rnnbench.plan import plan  # noqa: E402
 from rnnbench.registry import load_registry  # noqa: E402
-from rnnbench.runner import Ended, Event, Launched, carry_out, settle  # noqa: E402
+from rnnbench.runner import Ended, Event, Launched, carry_out  # noqa: E402
+from rnnbench.settling import settle  # noqa: E402
 from rnnbench.store import Store  # noqa: E402
 from rnnbench.suite import read_suite  # noqa: E402
 

@@ -20,7 +20,7 @@ FLOORS = {
     4: "tasks nn group findings assessing showing showing_pictures lengthwise kindwise",
     5: "matching resolving plan training plots",
     6: "search protocol grouping campaign tables folder best executor report",
-    7: "runner manifest",
+    7: "settling runner manifest",
     8: "estimate",
     9: "cli __main__",
 }

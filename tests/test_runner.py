@@ -8,7 +8,8 @@ from rnnbench.contests import Pruner
 from rnnbench.errors import StaleError
 from rnnbench.executor import Done
 from rnnbench.member import Finished, Point
-from rnnbench.runner import Ended, Launched, Returned, carry_out, made_by, settle
+from rnnbench.runner import Ended, Launched, Returned, carry_out
+from rnnbench.settling import made_by, settle
 from rnnbench.store import Store
 
 VERSIONS = {"rnnbench": "1", "torch": "2"}

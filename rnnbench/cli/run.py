@@ -34,7 +34,7 @@ from rnnbench.cli.options import (
 if TYPE_CHECKING:
     from rnnbench.campaign import Campaign
     from rnnbench.plan import Plan
-    from rnnbench.runner import Stale
+    from rnnbench.settling import Stale
     from rnnbench.store import Store
 
 
@@ -76,7 +76,8 @@ def command(
     from rnnbench.manifest import Session, manifest_of
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
-    from rnnbench.runner import carry_out, settle
+    from rnnbench.runner import carry_out
+    from rnnbench.settling import settle
     from rnnbench.store import Store
     from rnnbench.suite import read_suite
 
