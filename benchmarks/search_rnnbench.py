@@ -13,7 +13,8 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 os.environ["MKL_CBWR"] = "AUTO"
 
-from rnnbench.executor import slots_for  # noqa: E402
+from rnnbench.cluster import Local, slots_for  # noqa: E402
+from rnnbench.executor import Executor  # noqa: E402
 from rnnbench.machine import memory, versions  # noqa: E402
 from rnnbench.plan import plan  # noqa: E402
 from rnnbench.registry import load_registry  # noqa: E402
@@ -21,6 +22,7 @@ from rnnbench.runner import Ended, Event, Launched, carry_out  # noqa: E402
 from rnnbench.settling import settle  # noqa: E402
 from rnnbench.store import Store  # noqa: E402
 from rnnbench.suite import read_suite  # noqa: E402
+from rnnbench.worker import Terms  # noqa: E402
 
 SUITE = """\
 suite: search
@@ -77,7 +79,7 @@ def main() -> None:
             carry_out(
                 campaign,
                 store,
-                slots_for(workers, ()),
+                Executor(Local(slots_for(workers, ()), os.environ), Terms()),
                 versions(),
                 memory=(memory() or 2**32) * 3 // 4 // workers,
                 notify=notify,

@@ -10,6 +10,8 @@ RnnbenchError
 ├── PluginError          an installed plugin that breaks its contract
 ├── UnsupportedError     a step that cannot become a kernel: another backend runs the cell
 ├── BuildError           a kernel that cannot be compiled or loaded: likewise
+├── ClusterError         a scheduler that is gone, or no worker that can train the suite
+├── UnwantedError        a driver waits no more for what a worker trains
 ├── StoreError           a results folder that is locked, foreign or damaged
 └── SealedError          test data was asked for during a search
 """
@@ -75,6 +77,14 @@ class UnsupportedError(RnnbenchError):
 
 class BuildError(RnnbenchError):
     """A kernel cannot be compiled or loaded; the text becomes the reason for another backend."""
+
+
+class ClusterError(RnnbenchError):
+    """There are no workers to train with."""
+
+
+class UnwantedError(RnnbenchError):
+    """Nobody waits for what is being trained."""
 
 
 class StoreError(RnnbenchError):

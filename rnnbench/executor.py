@@ -1,162 +1,116 @@
-"""Groups to workers and results back, through Dask: one single-threaded process a core or GPU."""
+"""Groups to workers and results back, through Dask: one group at a time on each worker."""
 
 from __future__ import annotations
 
-import logging
 import queue
-import signal
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
+from uuid import uuid4
 
-import dask
-from distributed import Client, Nanny, Scheduler, SpecCluster, WorkerPlugin, get_worker
 from distributed.scheduler import KilledWorker
 
-from rnnbench.allocator import tune
-from rnnbench.datafiles import DataFiles
-from rnnbench.member import Finished, Member
+from rnnbench.cluster import Cluster
+from rnnbench.errors import ClusterError
+from rnnbench.member import Finished, Member, Status
+from rnnbench.worker import Terms, refusals, train_here
 
-ENVIRONMENT: Mapping[str, str] = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    # without it MKL picks its code by the alignment of a buffer, and the last bits with it
-    "MKL_CBWR": "AUTO",
-    # cuBLAS is deterministic only with a fixed workspace
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    # members train in a thread; glibc would give it a heap of its own, where `tune` has no effect
-    "MALLOC_ARENA_MAX": "1",
-}
-"""Set in a worker's environment before it starts."""
+PATIENCE = 60.0
+"""Seconds without a sign of life after which a worker is taken for hung, and ended."""
 
-_DASK: Mapping[str, object] = {
-    "distributed.nanny.pre-spawn-environ": dict(ENVIRONMENT),
-    # a member alone on its worker that kills it is to blame: no second try elsewhere
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.work-stealing": False,
-}
+GRACE = 15.0
+"""Seconds beyond the time limits of a group's members for reading data and scoring."""
 
+FETCH = 2.0
+"""Seconds that what a worker left may take to arrive before it is asked whether it is there."""
 
-_LOOPBACK: Mapping[str, object] = {
-    "host": "127.0.0.1",
-    # an HTTP server is started even without a dashboard, and on all addresses unless told so
-    "dashboard": False,
-    "dashboard_address": "127.0.0.1:0",
-}
+LOOK = 1.0
+"""Seconds between two looks at who is there."""
 
-
-@dataclass(frozen=True)
-class Slot:
-    """One worker process: its name and the GPU it sees, if it sees one."""
-
-    name: str
-    gpu: str | None = None
+ATTEMPTS = 5
+"""How many processes a slot may lose in a row before any worker is ready."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came back for one member of a group of so many."""
+    """What came back for one member of a group of so many.
+
+    lost    the group's worker has died, hung or run out of time: that says nothing of this member
+            unless it was alone
+    flight  a number that the members of the group share
+    """
 
     key: str
     finished: Finished
     weights: bytes | None
     group: int = 1
+    lost: bool = False
+    flight: int = 0
 
 
-def slots_for(workers: int, gpus: Sequence[str], per_gpu: int = 1) -> tuple[Slot, ...]:
-    """Place `per_gpu` workers on each GPU (index or UUID), or `workers` of them on CPU cores."""
-    if gpus:
-        # one on each GPU first, so that few members are spread
-        return tuple(Slot(f"gpu-{gpu}-{index}", gpu) for index in range(per_gpu) for gpu in gpus)
-    return tuple(Slot(f"cpu-{index}") for index in range(workers))
+@dataclass
+class _Worker:
+    """What is known of a worker process; `seen` is the scheduler's word, `since` this clock's."""
+
+    address: str
+    name: str
+    seen: float
+    since: float
+    state: Literal["new", "free", "busy", "refused"] = "new"
 
 
-def environment_of(slot: Slot) -> dict[str, str]:
-    """Return what a worker's environment says about GPUs: its own, or none."""
-    return {"CUDA_VISIBLE_DEVICES": slot.gpu or ""}
+@dataclass(frozen=True)
+class _Flight:
+    """A task under way: the greeting of a worker, or a group of members."""
 
-
-class Prepare(WorkerPlugin):  # type: ignore[misc]  # a class that mypy is told to skip
-    """Make a worker process ready: one thread, its own registry of plugins, its data files."""
-
-    name = "rnnbench"
-
-    def __init__(self, disabled: Sequence[str], files: DataFiles) -> None:
-        self.disabled, self.files = tuple(disabled), files
-
-    def setup(self, worker: Any) -> None:  # noqa: ARG002  Dask's signature
-        """Load torch and the plugins, once per process."""
-        import torch
-
-        from rnnbench.group.steps import Programs
-        from rnnbench.registry import load_registry
-        from rnnbench.tasks import Tasks
-
-        # Ctrl-C reaches the whole process group; the driver decides what happens to its workers
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        tune()
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
-        # or every new tensor is filled with NaN before its values are written
-        settings: Any = torch.utils.deterministic  # a module that torch gives no types
-        settings.fill_uninitialized_memory = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        self.registry = load_registry(self.disabled)
-        self.programs, self.tasks = Programs(), Tasks(self.registry, self.files)
-
-
-def train_here(members: Sequence[Member]) -> list[tuple[Finished, bytes | None]]:
-    """Train a group in the worker process that runs this."""
-    from rnnbench.training import train_group
-
-    ready = get_worker().plugins[Prepare.name]
-    return train_group(members, ready.registry, ready.programs, ready.tasks)
+    number: int
+    future: Any
+    worker: _Worker
+    keys: tuple[str, ...] = ()
+    deadline: float | None = None
 
 
 class Executor:
-    """Local worker processes, each training at most one group at a time.
+    """The workers of a cluster, each training at most one group at a time.
 
-    Use it as a context manager; leaving it stops every process it started.
+    Use it as a context manager. What a worker leaves undone because its process died, stopped
+    answering or took too long comes back as lost, and a new process is waited for.
+
+    patience  seconds without a sign of life after which a worker is taken for hung, and ended
+    grace     seconds that a group may take beyond the time limits of its members
+
+    Raises:
+        ClusterError: the scheduler is gone, or no worker can be had.
     """
 
     def __init__(
         self,
-        slots: Sequence[Slot],
-        disabled: Sequence[str] = (),
-        files: DataFiles | None = None,
+        cluster: Cluster,
+        terms: Terms,
+        *,
+        patience: float = PATIENCE,
+        grace: float = GRACE,
     ) -> None:
-        self._slots = tuple(slots)
-        self._disabled = tuple(disabled)
-        self._files = files or DataFiles()
-        self._free = list(reversed(self._slots))
-        self._flying: dict[str, tuple[Slot, tuple[str, ...]]] = {}
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._cluster, self._terms = cluster, terms
+        self._patience, self._grace = patience, grace
+        self._workers: dict[str, _Worker] = {}
+        self._flights: dict[str, _Flight] = {}
+        self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._submitted = count()
+        self._looked = 0.0
+        self._deaths = 0
+        self._news: list[str] = []
 
     def __enter__(self) -> Self:
-        self._settings = dask.config.set(_DASK)
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        workers = {
-            slot.name: {
-                "cls": Nanny,
-                "options": {
-                    "nthreads": 1,
-                    "env": environment_of(slot),
-                    "memory_limit": 0,
-                    "silence_logs": logging.CRITICAL,
-                    **_LOOPBACK,
-                },
-            }
-            for slot in self._slots
-        }
-        scheduler = {"cls": Scheduler, "options": {"port": 0, **_LOOPBACK}}
-        self._cluster = SpecCluster(workers, scheduler, silence_logs=logging.CRITICAL)
-        self._client = Client(self._cluster, set_as_default=False)
-        self._client.register_plugin(Prepare(self._disabled, self._files))
+        with ExitStack() as stack:
+            self._connection = stack.enter_context(self._cluster.connected())
+            self._client = self._connection.client
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -165,48 +119,194 @@ class Executor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._client.close()
-        self._cluster.close()
-        self._settings.__exit__(kind, error, traceback)
+        try:
+            for flight in self._flights.values():
+                if flight.keys:
+                    self._connection.end(flight.worker.name, flight.worker.address)
+        finally:
+            self._stack.__exit__(kind, error, traceback)
 
     @property
     def free(self) -> int:
         """How many more groups can start now."""
-        return len(self._free)
+        return sum(worker.state == "free" for worker in self._workers.values())
 
     def submit(self, members: Sequence[Member]) -> None:
         """Start a group, members of one shape, on a free worker; there must be one."""
-        slot = self._free.pop()
+        worker = next(one for one in self._workers.values() if one.state == "free")
+        worker.state = "busy"
         keys = tuple(member.key for member in members)
-        # never the same again: Dask may answer with what it still knows of a task that died
-        task = f"{keys[0]}-{next(self._submitted)}"
-        self._flying[task] = slot, keys
-        # bound to its slot: a worker that held two groups would take both along when it dies
-        future = self._client.submit(
-            train_here, list(members), key=task, pure=False, workers=[slot.name]
-        )
-        future.add_done_callback(self._done.put)
+        limit = self._terms.limit
+        deadline = None if limit is None else time.monotonic() + limit * len(keys) + self._grace
+        self._start(keys[0], worker, train_here, list(members), keys=keys, deadline=deadline)
+
+    def news(self) -> list[str]:
+        """Return what a user should know of the workers, once."""
+        news, self._news = self._news, []
+        return news
 
     def wait(self, timeout: float) -> list[Done]:
         """Return the members that came back, waiting up to `timeout` seconds for the first."""
+        back = []
         try:
-            futures = [self._done.get(timeout=timeout)]
+            back.append(self._finished.get(timeout=timeout))
+            while not self._finished.empty():
+                back.append(self._finished.get())
         except queue.Empty:
-            return []
-        while not self._done.empty():
-            futures.append(self._done.get())
-        return [done for future in futures for done in self._collected(future)]
+            pass
+        done = [one for future in back for one in self._landed(future)]
+        if time.monotonic() - self._looked >= LOOK:
+            done += self._look()
+            self._looked = time.monotonic()
+        return done
 
-    def _collected(self, future: Any) -> list[Done]:
-        slot, keys = self._flying.pop(future.key)
-        self._free.append(slot)
+    def _start(
+        self,
+        name: str,
+        worker: _Worker,
+        function: Callable[..., Any],
+        *words: object,
+        keys: tuple[str, ...] = (),
+        deadline: float | None = None,
+    ) -> None:
+        # never the same again: Dask may answer with what it still knows of a task that died
+        number = next(self._submitted)
+        task = f"{name}-{uuid4().hex}"
+        # bound to its worker: one that held two groups would take both along when it dies
+        future = self._client.submit(
+            function, *words, self._terms, key=task, pure=False, workers=[worker.address]
+        )
+        self._flights[task] = _Flight(number, future, worker, keys, deadline)
+        future.add_done_callback(self._finished.put)
+
+    def _landed(self, future: Any) -> list[Done]:
+        """Take in a task that has ended, one way or the other."""
+        flight = self._flights.get(future.key)
+        if flight is None:  # given up before
+            return []
         try:
-            lefts = future.result()
-        except KilledWorker:
-            crashed = Finished("crashed", "its worker process died while training it")
-            lefts = [(crashed, None)] * len(keys)
+            left = future.result(timeout=FETCH)
+        except TimeoutError:
+            # what the worker had left is gone with it, or on its way; a look will tell
+            self._finished.put(future)
+            return []
+        except Exception as error:  # noqa: BLE001  a worker's death has many names in Dask
+            if not flight.keys:
+                return self._unfit(future.key, error)
+            if isinstance(error, KilledWorker | CancelledError | OSError):
+                return self._died(future.key)
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            flight.worker.state = "free"
+            return self._lost(future.key, "error", said[:500])
+        del self._flights[future.key]
         future.release()
+        if not flight.keys:
+            self._greeted(flight.worker, left)
+            return []
+        flight.worker.state = "free"
         return [
-            Done(key, finished, weights, len(keys))
-            for key, (finished, weights) in zip(keys, lefts, strict=True)
+            Done(key, finished, weights, len(flight.keys), flight=flight.number)
+            for key, (finished, weights) in zip(flight.keys, left, strict=True)
         ]
+
+    def _greeted(self, worker: _Worker, refused: Sequence[str]) -> None:
+        self._deaths = 0
+        worker.state = "refused" if refused else "free"
+        if refused:
+            self._news.append(f"worker {worker.name} is not used: {'; '.join(refused)}")
+            self._all_refused()
+
+    def _unfit(self, task: str, error: BaseException) -> list[Done]:
+        """Take in a greeting that failed: the process died, or cannot load what it was sent."""
+        worker = self._flights.pop(task).worker
+        said = " ".join(str(error).split())
+        if worker.address in self._there():
+            worker.state = "refused"
+            self._news.append(f"worker {worker.name} is not used: it cannot load rnnbench ({said})")
+            self._all_refused()
+        return []
+
+    def _all_refused(self) -> None:
+        if all(worker.state == "refused" for worker in self._workers.values()):
+            raise ClusterError(f"no worker of {self._cluster.name} can train this suite")
+
+    def _died(self, task: str) -> list[Done]:
+        """Give a group up whose worker's process is gone."""
+        self._mend()
+        how, words = self._connection.obituary(self._flights[task].worker.name)
+        reason = "its worker process died while training it" + (f" ({how})" if how else "")
+        return self._lost(task, "crashed", reason, words)
+
+    def _lost(self, task: str, status: Status, reason: str, words: str = "") -> list[Done]:
+        """Give a group up, and return its members as lost."""
+        flight = self._flights.pop(task)
+        flight.future.cancel(force=True)
+        finished = Finished(status, reason, words)
+        return [
+            Done(key, finished, None, len(flight.keys), lost=True, flight=flight.number)
+            for key in flight.keys
+        ]
+
+    def _look(self) -> list[Done]:
+        """See which workers are there: greet new ones, give up those that are gone or hang."""
+        self._mend()
+        there, now = self._there(), time.monotonic()
+        for address, facts in there.items():
+            known = self._workers.get(address)
+            if known is None:
+                worker = _Worker(address, str(facts["name"]), facts["last_seen"], now)
+                self._workers[address] = worker
+                self._start("hello", worker, refusals)
+            elif known.seen != facts["last_seen"]:
+                known.seen, known.since = facts["last_seen"], now
+        gone = [worker for address, worker in self._workers.items() if address not in there]
+        for worker in gone:
+            del self._workers[worker.address]
+        return [done for task in list(self._flights) for done in self._checked(task, gone, now)]
+
+    def _checked(self, task: str, gone: Sequence[_Worker], now: float) -> list[Done]:
+        """Give a task up whose worker is gone, hangs, or has had its time."""
+        flight = self._flights[task]
+        worker, silent = flight.worker, now - flight.worker.since
+        if worker in gone:
+            return self._died(task)
+        if flight.deadline is not None and now > flight.deadline:
+            self._end(worker)
+            reason = f"did not come back {self._grace:g} s after its time limit, and was stopped"
+            return self._lost(task, "timeout", reason)
+        if silent > self._patience:
+            self._end(worker)
+            self._news.append(
+                f"worker {worker.name} gave no sign of life for {silent:.0f} s: ended"
+            )
+            return self._lost(task, "crashed", "its worker process stopped answering")
+        return []
+
+    def _mend(self) -> None:
+        """Let dead workers be replaced; give up where none lives long enough to be ready."""
+        ended = self._connection.mend()
+        self._deaths += len(ended)
+        if ended and self._deaths >= ATTEMPTS * self._cluster.size:
+            how, words = self._connection.obituary(ended[-1])
+            said = words.strip().rpartition("\n")[2]
+            raise ClusterError(
+                f"workers of {self._cluster.name} die as they start: {': '.join([how, said])}"
+            )
+
+    def _there(self) -> dict[str, Any]:
+        """Ask the scheduler who is there."""
+        try:
+            identity = self._client.sync(
+                self._client.scheduler.identity, n_workers=-1, callback_timeout=self._patience
+            )
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(
+                f"the scheduler of {self._cluster.name} does not answer any more ({error})"
+            ) from None
+        workers: dict[str, Any] = identity["workers"]
+        return workers
+
+    def _end(self, worker: _Worker) -> None:
+        """Kill a worker's process; another takes its place."""
+        self._workers.pop(worker.address, None)
+        self._connection.end(worker.name, worker.address)

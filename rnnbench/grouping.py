@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from rnnbench.protocol import Ask
 
@@ -17,7 +17,6 @@ def next_group(
     asks: Iterable[Ask],
     free: int,
     memory: int,
-    alone: Collection[str] = (),
 ) -> list[Ask]:
     """Return the first missing member and those that may train with it.
 
@@ -29,11 +28,8 @@ def next_group(
     asks    all members that are known to be needed
     free    how many groups can start now
     memory  bytes that a worker may take
-    alone   keys of members that train by themselves: a group of theirs has died
     """
     first = missing[0]
-    if first.member.key in alone:
-        return [first]
     if first.member.contest is not None:
         together = peers(first, asks)
         of_one_shape = len({ask.member.shape for ask in together}) == 1
@@ -42,7 +38,7 @@ def next_group(
     if first.member.way == "in turn":
         return [first]
     shape = first.member.shape
-    alike = [ask for ask in missing if ask.member.shape == shape and ask.member.key not in alone]
+    alike = [ask for ask in missing if ask.member.shape == shape]
     most = max(1, min(MOST[first.member.device], memory // max(1, first.built.member_bytes)))
     share = free * len(alike) / len(missing)
     groups = max(math.ceil(len(alike) / most), math.ceil(share))

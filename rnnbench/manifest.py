@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnbench.executor import ENVIRONMENT
 from rnnbench.machine import git, hardware, versions
 from rnnbench.options import Space
 from rnnbench.plan import Plan
 from rnnbench.registry import Registry
+from rnnbench.worker import ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,6 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
 
 def _plugins(registry: Registry) -> Sequence[dict[str, str]]:
     """Return the loaded plugins with their packages and the hashes of what they provide."""
-    components = [
-        *registry.cells.values(),
-        *registry.layers.values(),
-        *registry.tasks.values(),
-        *registry.metrics.values(),
-    ]
     return [
         {
             "name": one.title,
@@ -98,7 +92,7 @@ def _plugins(registry: Registry) -> Sequence[dict[str, str]]:
             "version": one.distribution_version,
             "source": one.source,
         }
-        for one in components
+        for one in registry.components
     ]
 
 

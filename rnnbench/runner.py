@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnnbench.campaign import Campaign, Count
 from rnnbench.contests import Contest
-from rnnbench.datafiles import DataFiles
-from rnnbench.executor import Done, Executor, Slot
+from rnnbench.executor import Done, Executor
 from rnnbench.grouping import next_group, peers
 from rnnbench.judged import judged
 from rnnbench.member import Finished
@@ -40,18 +40,27 @@ class Returned:
     ask: Ask
 
 
-Event = Launched | Returned | Ended
+@dataclass(frozen=True)
+class Noted:
+    """Something happened to the workers that a user should know."""
+
+    text: str
+
+
+Event = Launched | Returned | Ended | Noted
+
+
+ATTEMPTS = 3
+"""How often a member may take its worker along, alone, before it counts as crashed."""
 
 
 def carry_out(
     campaign: Campaign,
     store: Store,
-    slots: Sequence[Slot],
+    executor: Executor,
     versions: Mapping[str, str],
     *,
     memory: int,
-    disabled: Sequence[str] = (),
-    files: DataFiles | None = None,
     stale_rows: Stale = "refuse",
     notify: Callable[[Event], None],
     tick: Callable[[], None],
@@ -59,39 +68,49 @@ def carry_out(
 ) -> None:
     """Train every missing member and keep each as it ends.
 
+    A group whose worker is lost comes back in halves, until the member is alone that costs workers.
+
     memory     bytes that each worker may take
-    files      where workers find data files
-    notify     is told of every launch and end
+    notify     is told of every launch and end, and what a user should know of the workers
     tick       is called about once a second
     stopping   once it says so nothing new is started, and what is under way is finished
+
+    Raises:
+        ClusterError: there are no workers any more; what has ended is kept.
     """
     if next(campaign.missing(), None) is None:
         return
     flying: dict[str, Ask] = {}
-    alone: set[str] = set()
+    parts: list[list[Ask]] = []
+    deaths: Counter[str] = Counter()
     # members of contests that trained alone, until all of theirs are back
     apart: dict[str, Done] = {}
     stored = store.read()
-    with Executor(slots, disabled, files) as executor:
+    with executor:
         while True:
-            missing = [] if stopping() else list(campaign.missing({*flying, *apart}))
-            while missing and executor.free:
-                group = next_group(missing, campaign.asks, executor.free, memory, alone)
+            waiting = {ask.member.key for part in parts for ask in part}
+            missing = list(campaign.missing({*flying, *apart, *waiting}))
+            if stopping():
+                missing, parts = [], []
+            while (parts or missing) and executor.free:
+                free = executor.free
+                group = parts.pop() if parts else next_group(missing, campaign.asks, free, memory)
                 executor.submit([ask.member for ask in group])
                 for ask in group:
                     if ask.member.key not in campaign.finished:
                         flying[ask.member.key] = ask
                         notify(Launched(ask))
                 missing = [ask for ask in missing if ask.member.key not in flying]
-            if not flying:
+            if not (flying or parts or missing):
                 return
-            for done in executor.wait(timeout=1.0):
+            back = executor.wait(timeout=1.0)
+            parts += _parts([(flying[one.key], one) for one in back if one.key in flying], deaths)
+            again = {ask.member.key for part in parts for ask in part}
+            for done in back:
                 if done.key not in flying:  # it had finished before: its contest was held again
                     continue
                 ask = flying.pop(done.key)
-                if done.finished.status == "crashed" and done.group > 1:
-                    # a death counts against a member only when it trained by itself
-                    alone.add(done.key)
+                if done.key in again:
                     notify(Returned(ask))
                     continue
                 ended = [(ask, done.finished, done.weights)]
@@ -113,7 +132,28 @@ def carry_out(
                     settle_stale(old, store, versions, stale_rows)
                     stored = store.read()
                     campaign.reread(stored)
+            for text in executor.news():
+                notify(Noted(text))
             tick()
+
+
+def _parts(back: Sequence[tuple[Ask, Done]], deaths: Counter[str]) -> list[list[Ask]]:
+    """Return what is to be tried again of groups whose worker was lost, in smaller groups."""
+    groups: dict[int, list[tuple[Ask, Done]]] = {}
+    for ask, done in back:
+        if done.lost:
+            groups.setdefault(done.flight, []).append((ask, done))
+    parts = []
+    for group in groups.values():
+        asks = [ask for ask, _ in group]
+        done = group[0][1]
+        if done.group > 1:
+            size = 1 if asks[0].member.contest is not None else -(-len(asks) // 2)
+            parts += [asks[start : start + size] for start in range(0, len(asks), size)]
+        elif done.finished.status == "crashed":
+            deaths[done.key] += 1
+            parts += [asks] if deaths[done.key] < ATTEMPTS else []
+    return parts
 
 
 def _decided(

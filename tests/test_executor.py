@@ -1,3 +1,4 @@
+import os
 import platform
 import resource
 
@@ -5,30 +6,17 @@ import psutil
 import pytest
 from studies import template
 
-from rnnbench.executor import Executor, Slot, environment_of, slots_for
+from rnnbench.cluster import Local, slots_for
+from rnnbench.executor import Executor
 from rnnbench.member import Seed
-
-
-def test_a_worker_a_core_sees_no_gpu() -> None:
-    assert slots_for(2, ()) == (Slot("cpu-0"), Slot("cpu-1"))
-    assert environment_of(Slot("cpu-0")) == {"CUDA_VISIBLE_DEVICES": ""}
-
-
-def test_a_worker_a_gpu_sees_that_gpu_alone_however_many_cores_there_are() -> None:
-    slots = slots_for(16, ("0", "2"))
-    assert [slot.name for slot in slots] == ["gpu-0-0", "gpu-2-0"]
-    assert [environment_of(slot)["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0", "2"]
-
-
-def test_several_workers_of_a_gpu_are_asked_for_and_every_gpu_has_its_first_one_first() -> None:
-    slots = slots_for(16, ("0", "2"), per_gpu=2)
-    assert [environment_of(slot)["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0", "2"] * 2
-    assert len({slot.name for slot in slots}) == 4
+from rnnbench.worker import Terms
 
 
 @pytest.fixture(scope="module")
 def executor():
-    with Executor(slots_for(2, ())) as running:
+    with Executor(Local(slots_for(2, ()), os.environ), Terms()) as running:
+        while running.free < 2:
+            assert running.wait(timeout=1.0) == []
         yield running
 
 
@@ -118,7 +106,7 @@ def test_a_member_that_is_submitted_again_is_another_task(executor: Executor) ->
     tasks = set()
     for _ in range(2):
         executor.submit([template(backend="loop")])
-        tasks |= executor._flying.keys()
+        tasks |= executor._flights.keys()
         while executor.free < 2:
             executor.wait(timeout=30)
     assert len(tasks) == 2

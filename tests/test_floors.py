@@ -13,13 +13,14 @@ PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
     0: "direction errors examples files hyperparameters initial machine reading results text",
-    1: "allocator datafiles devices memory options contests seeds contracts member judged "
-    "statistics",
+    1: "allocator checkpoints datafiles devices memory options contests seeds contracts member "
+    "fit judged statistics",
     2: "hookspecs suite study store",
     3: "registry recurrence",
     4: "tasks nn group findings assessing showing showing_pictures lengthwise kindwise",
-    5: "matching resolving plan training plots",
-    6: "search protocol grouping campaign tables folder best executor report",
+    5: "matching resolving plan course training plots",
+    6: "search protocol grouping campaign tables folder best worker process crew cluster executor "
+    "report",
     7: "settling runner manifest",
     8: "estimate",
     9: "cli __main__",
@@ -98,7 +99,8 @@ def test_built_in_plugins_import_the_public_door_and_numerical_libraries_only():
 def test_only_commands_print_or_read_the_environment():
     found = []
     for module, path in MODULES.items():
-        if module.startswith("rnnbench.cli"):
+        # a worker that someone else has started gets the environment that torch computes by
+        if module.startswith("rnnbench.cli") or module == "rnnbench.worker":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             match node:

@@ -78,13 +78,6 @@ def test_members_that_train_in_turn_start_one_by_one():
     assert next_group(missing, (), 1, 2**30) == missing[:1]
 
 
-def test_a_member_whose_group_has_died_starts_alone():
-    missing = asks()
-    alone = {missing[0].member.key, missing[2].member.key}
-    assert next_group(missing, (), 1, 2**30, alone) == missing[:1]
-    assert next_group(missing[1:], (), 1, 2**30, alone) == [missing[1], missing[3]]
-
-
 def test_a_contest_among_networks_of_other_shapes_is_held_one_by_one():
     contest = Contest((5,), 2, "x")
     several = [replace(ask, member=replace(ask.member, contest=contest)) for ask in asks(trials=4)]

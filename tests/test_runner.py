@@ -137,9 +137,6 @@ class OneWorker:
     def __init__(self, deadly):
         self.deadly, self.free, self.submitted = deadly, 1, []
 
-    def __call__(self, slots, disabled, files):
-        return self
-
     def __enter__(self):
         return self
 
@@ -150,8 +147,16 @@ class OneWorker:
         self.free = 0
         self.submitted.append([member.key for member in members])
         dead = self.deadly & set(self.submitted[-1])
+        number = len(self.submitted)
         self.done = [
-            Done(one.key, Finished("crashed") if dead else passed(one), None, len(members))
+            Done(
+                one.key,
+                Finished("crashed") if dead else passed(one),
+                None,
+                len(members),
+                lost=bool(dead),
+                flight=number,
+            )
             for one in members
         ]
 
@@ -159,10 +164,13 @@ class OneWorker:
         self.free = 1
         return self.done
 
+    def news(self):
+        return []
+
 
 @pytest.mark.parametrize("pruner", [None, Pruner("successive_halving", 2, 2)])
 def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
-    pruner, tmp_path, monkeypatch
+    pruner, tmp_path
 ) -> None:
     base = study(trials=8, confirm=0, seeds=1)
     base = replace(
@@ -173,13 +181,12 @@ def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
     )
     deadly = [ask.member.key for ask in Campaign((base,), {}).missing()][3]
     executor, events = OneWorker({deadly}), []
-    monkeypatch.setattr("rnnbench.runner.Executor", executor)
     with Store(tmp_path) as store:
         campaign = settle((base,), store, VERSIONS)
         carry_out(
             campaign,
             store,
-            [None],
+            executor,
             VERSIONS,
             memory=2**30,
             notify=events.append,
@@ -188,7 +195,11 @@ def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
         )
         kept = {key: one.finished.status for key, one in store.read().items()}
     assert list(campaign.missing()) == []
-    assert [len(group) for group in executor.submitted[:9]] == [8] + [1] * 8
+    sizes = [len(group) for group in executor.submitted]
+    # halves, until the deadly one is alone, three times; a contest goes one by one; and a run
+    tried = [8, 4, 4, 2, 2, 1, 1, 1, 1] if pruner is None else [8] + [1] * 10
+    assert sorted(sizes) == sorted([*tried, 1])
+    assert executor.submitted.count([deadly]) == 3
     assert [key for key, status in kept.items() if status == "crashed"] == [deadly]
     dropped = sum(status == "pruned" for status in kept.values())
     # of seven that reached it three passed the first rung, one the second; without one, all

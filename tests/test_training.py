@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load
 from studies import template
 
-from rnnbench import assessing, training
+from rnnbench import assessing, course
 from rnnbench.assessing import assess
 from rnnbench.errors import SealedError
+from rnnbench.fit import Best
 from rnnbench.group.data import Data
 from rnnbench.group.group import share
 from rnnbench.member import Member, Seed
@@ -193,7 +194,7 @@ def test_the_weights_kept_are_those_of_the_best_validation_score(registry):
 
 
 def test_the_lower_loss_decides_between_equal_scores_and_the_earlier_update_after_that():
-    best = training._Best(update=1, score=0.5, loss=0.3, row=torch.ones(3))
+    best = Best(update=1, score=0.5, loss=0.3, row=torch.ones(3))
     assert best.beaten_by(0.6, 9.0, "max")
     assert best.beaten_by(0.4, 9.0, "min")
     assert best.beaten_by(0.5, 0.2, "max")
@@ -276,7 +277,7 @@ def test_validation_is_scored_as_often_as_asked_and_after_the_last_update(
     updates, points, expected
 ):
     recipe = replace(template().recipe, updates=updates, points=points)
-    found = [update for update in range(1, updates + 1) if training._is_point(update, recipe)]
+    found = [update for update in range(1, updates + 1) if course._is_point(update, recipe)]
     assert found == expected
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rnnbench.cli import best, describe, list_names, plan, plugins, report, run, validate
+from rnnbench.cli import best, describe, list_names, plan, plugins, report, run, validate, work
 from rnnbench.cli.environment import compute_as_workers_do
 from rnnbench.errors import RnnbenchError
 
@@ -34,6 +34,7 @@ for name, module in {
     "plugins": plugins,
 }.items():
     app.command(name)(module.command)
+app.command("work", hidden=True)(work.command)
 
 
 def _print_version(wanted: bool) -> None:

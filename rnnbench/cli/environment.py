@@ -25,6 +25,11 @@ def compute_as_workers_do() -> None:
     os.environ["MKL_CBWR"] = "AUTO"
 
 
+def inherited() -> dict[str, str]:
+    """Return the environment that worker processes are started with."""
+    return dict(os.environ)
+
+
 def disabled_plugins() -> frozenset[str]:
     """Return the plugins and packages that RNNBENCH_DISABLE_PLUGINS names, split at commas."""
     names = os.environ.get("RNNBENCH_DISABLE_PLUGINS", "").split(",")

@@ -20,7 +20,7 @@ from rich.text import Text
 from rnnbench.campaign import Campaign, Count
 from rnnbench.member import FAILURES
 from rnnbench.protocol import Ask
-from rnnbench.runner import Ended, Event, Launched, Returned
+from rnnbench.runner import Ended, Event, Launched, Noted, Returned
 
 HEARTBEAT_SECONDS = 60.0
 """Without a terminal, how long a run may be silent."""
@@ -66,7 +66,7 @@ class Clock:
         """The members being trained and for how many seconds they have been."""
         return [(ask, self._now() - since) for ask, since in self._running.values()]
 
-    def take(self, event: Event) -> float | None:
+    def take(self, event: Launched | Returned | Ended) -> float | None:
         """Take in an event; for an end, return how many seconds the member took.
 
         A member of a group took its share of the time: all of them were under way for all of it.
@@ -145,6 +145,9 @@ class Lines:
 
     def show(self, event: Event) -> None:
         """Print an end; launches would only double the lines."""
+        if isinstance(event, Noted):
+            self._print(f"note   {event.text}")
+            return
         took = self._clock.take(event)
         if isinstance(event, Ended) and took is not None:
             count = event.count
@@ -201,6 +204,9 @@ class View:
 
     def show(self, event: Event) -> None:
         """Redraw with the event taken in."""
+        if isinstance(event, Noted):
+            self._live.console.print(f"note: {event.text}", soft_wrap=True)
+            return
         self._clock.take(event)
         if isinstance(event, Ended) and event.finished.status in FAILURES:
             self._latest = f"✕ {place(event.ask)}  {outcome(event)}"

@@ -17,6 +17,7 @@ from rnnbench.cli.environment import (
     data_files,
     disabled_plugins,
     forced_backend,
+    inherited,
     visible_gpus,
 )
 from rnnbench.cli.interrupts import interrupts
@@ -69,8 +70,9 @@ def command(
     0 done, 1 too many members failed, 2 bad input, 130 interrupted.
     """
     from rnnbench.cli.progress import Clock, display
+    from rnnbench.cluster import Local, slots_for
     from rnnbench.devices import gpus_for
-    from rnnbench.executor import slots_for
+    from rnnbench.executor import Executor
     from rnnbench.folder import budget_before, write_manifest, write_studies
     from rnnbench.machine import cores, memory, versions
     from rnnbench.manifest import Session, manifest_of
@@ -80,6 +82,7 @@ def command(
     from rnnbench.settling import settle
     from rnnbench.store import Store
     from rnnbench.suite import read_suite
+    from rnnbench.worker import Terms
 
     if refresh and accept_stale:
         raise typer.BadParameter("--refresh and --accept-stale are opposites; say one of them")
@@ -104,6 +107,8 @@ def command(
     manifest = manifest_of(planned, registry, Session(words, len(slots), gpus, started))
     _print_head(planned, len(slots), gpus)
     before, now = budget_before(results / wanted.name), wanted.chosen.name
+    terms = Terms(disabled=tuple(sorted(disabled)), files=data_files())
+    executor = Executor(Local(slots, inherited()), terms)
     with Store(results / wanted.name) as store, interrupts() as interrupted:
         campaign = settle(
             planned.studies,
@@ -126,11 +131,9 @@ def command(
             carry_out(
                 campaign,
                 store,
-                slots,
+                executor,
                 versions(),
                 memory=(memory() or 2**32) * 3 // 4 // len(slots),
-                disabled=sorted(disabled),
-                files=data_files(),
                 stale_rows=stale_rows,
                 notify=shown.show,
                 tick=shown.tick,

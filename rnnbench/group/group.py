@@ -87,6 +87,33 @@ class Group:
         """Return a member's weights."""
         return self._data[place]
 
+    def state(self, place: int) -> dict[str, Tensor]:
+        """Return all that a member's next update depends on beside the data, by name."""
+        named = {f"memory.{name}": rows for name, rows in self._optimizer.memory.items()}
+        named |= {f"buffer.{name}": self._buffers[name] for name in self._running}
+        named |= {f"carried.{name}": tensor for name, tensor in self._carried.items()}
+        named |= {"weights": self._data, "failed": self._failed}
+        return {name: tensor[place].clone() for name, tensor in named.items()}
+
+    def resume(self, states: Sequence[Mapping[str, Tensor]], update: int) -> None:
+        """Go on from what `state` returned for each member after an update."""
+        places = _two_at_least(range(len(states)))
+        device = self._data.device
+        named = {
+            name: torch.stack([states[place][name] for place in places]).to(device)
+            for name in states[0]
+        }
+        self._data, self._failed = named["weights"], named["failed"]
+        self._optimizer.steps = update
+        for name in self._optimizer.memory:
+            self._optimizer.memory[name] = named[f"memory.{name}"]
+        self._buffers |= {name: named[f"buffer.{name}"] for name in self._running}
+        self._carried = {
+            name.removeprefix("carried."): tensor
+            for name, tensor in named.items()
+            if name.startswith("carried.")
+        }
+
     def keep(self, places: Sequence[int]) -> None:
         """Go on with these members alone."""
         self.members = [self.members[place] for place in places]

@@ -54,6 +54,12 @@ class Registry:
         """Return the metric of this name, or raise UnknownNameError."""
         return self._find("metric", name, self.metrics)
 
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Everything that can be used."""
+        kinds = (self.cells, self.layers, self.tasks, self.metrics)
+        return tuple(one for kind in kinds for one in kind.values())
+
     def named(self, name: str) -> tuple[Component, ...]:
         """Return everything of this name, of whatever kind, or raise UnknownNameError."""
         kinds = (self.cells, self.layers, self.tasks, self.metrics)

@@ -1,0 +1,94 @@
+"""What long members have reached, each in a file of its own, for a killed run to go on from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from rnnbench.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a member was after an update.
+
+    tensors  by name
+    facts    plain values
+    """
+
+    update: int
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where and how often members leave checkpoints.
+
+    folder   None: nowhere
+    seconds  between two of them; members that take less leave none
+    """
+
+    folder: Path | None = None
+    seconds: float = 60.0
+
+    def read(self, key: str, code: Mapping[str, str]) -> Checkpoint | None:
+        """Return a member's checkpoint; None where there is none, or it cannot be gone on from.
+
+        That is one that other code made, or that is damaged: the member begins anew.
+        """
+        path = self._path(key)
+        if path is None or not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                text = file.metadata().get("checkpoint", "{}")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            facts = json.loads(text)
+            sound = facts.pop("digest", "") == _digest(tensors, facts)
+        except (SafetensorError, OSError, ValueError, AttributeError, KeyError):
+            return None
+        if not sound or facts["code"] != dict(code):
+            return None
+        return Checkpoint(facts["update"], tensors, facts["facts"])
+
+    def write(self, key: str, code: Mapping[str, str], checkpoint: Checkpoint) -> None:
+        """Put a member's checkpoint in the place of the one before.
+
+        Raises:
+            OSError: the folder cannot be written; the one before is still there.
+        """
+        path = self._path(key)
+        if path is None:
+            return
+        tensors = {name: one.cpu().contiguous() for name, one in checkpoint.tensors.items()}
+        facts = {"update": checkpoint.update, "facts": dict(checkpoint.facts), "code": dict(code)}
+        text = json.dumps({**facts, "digest": _digest(tensors, facts)})
+        write_atomically(path, save(tensors, metadata={"checkpoint": text}))
+
+    def remove(self, key: str) -> None:
+        """Drop the checkpoint of a member that is kept."""
+        path = self._path(key)
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{key}.safetensors"
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """Return a hash of all that a checkpoint says."""
+    whole = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        one = tensors[name]
+        whole.update(f"{name} {one.dtype} {tuple(one.shape)} ".encode())
+        whole.update(one.numpy().tobytes())
+    return whole.hexdigest()

@@ -1,0 +1,159 @@
+"""A worker's side: make its process ready, see that it is as the driver's, train groups there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from distributed import get_worker
+
+from rnnbench.allocator import tune
+from rnnbench.checkpoints import Checkpoints
+from rnnbench.datafiles import DataFiles
+from rnnbench.errors import BuildError, RnnbenchError
+from rnnbench.machine import versions
+from rnnbench.member import Finished, Member, Setting
+
+if TYPE_CHECKING:
+    from rnnbench.registry import Registry
+
+ENVIRONMENT: Mapping[str, str] = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # without it MKL picks its code by the alignment of a buffer, and the last bits with it
+    "MKL_CBWR": "AUTO",
+    # cuBLAS is deterministic only with a fixed workspace
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    # members train in a thread; glibc would give it a heap of its own, where `tune` has no effect
+    "MALLOC_ARENA_MAX": "1",
+}
+"""What a worker's process needs in its environment, best before it starts."""
+
+COMPARED = ("python", "rnnbench", "torch", "numpy", "scipy", "distributed")
+"""The versions that must be the driver's: what is sent and what computes."""
+
+_KEPT = "rnnbench"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a driver asks of every worker.
+
+    versions     of packages (`COMPARED`), which must be the same
+    sources      hashes of the source of what is trained, by "cell lstm", likewise
+    compiler     what compiles kernels, with its flags; "" where none is compiled
+    device       where members train
+    settings     those whose data files must be there
+    files        where data files are looked for
+    disabled     plugins that are switched off
+    limit        seconds that a member may take; None: any
+    checkpoints  where and how often what long members have reached is kept
+    """
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    compiler: str = ""
+    device: str = "cpu"
+    settings: tuple[Setting, ...] = ()
+    files: DataFiles = field(default_factory=DataFiles)
+    disabled: tuple[str, ...] = ()
+    limit: float | None = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+
+
+class Ready:
+    """What a process keeps between groups: one thread, its registry, programs and tasks."""
+
+    def __init__(self, terms: Terms) -> None:
+        os.environ.update(ENVIRONMENT)
+        import torch
+
+        from rnnbench.group.steps import Programs
+        from rnnbench.registry import load_registry
+        from rnnbench.tasks import Tasks
+
+        tune()
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        # or every new tensor is filled with NaN before its values are written
+        settings: Any = torch.utils.deterministic  # a module that torch gives no types
+        settings.fill_uninitialized_memory = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        self.terms = terms
+        self.registry = load_registry(terms.disabled)
+        self.programs, self.tasks = Programs(), Tasks(self.registry, terms.files)
+
+
+def refusals(terms: Terms) -> tuple[str, ...]:
+    """Say what of the terms the worker that runs this does not keep; nothing: it may train."""
+    own = versions()
+    found = [
+        f"{name} {own.get(name, 'is missing')}, the driver has {wanted}"
+        for name, wanted in terms.versions.items()
+        if own.get(name) != wanted
+    ]
+    try:
+        ready = _ready(terms)
+    except RnnbenchError as error:  # a plugin that is switched off here is not installed there
+        return (*found, str(error))
+    found += _foreign(terms.sources, ready.registry)
+    if terms.compiler and (compiler := _compiler()) != terms.compiler:
+        found.append(f"compiler {compiler}, the driver has {terms.compiler}")
+    if terms.device == "cuda" and not _sees_a_gpu():
+        found.append("no GPU")
+    for setting in terms.settings:
+        try:
+            ready.tasks.of(setting)
+        except RnnbenchError as error:
+            found.append(str(error))
+    return tuple(found)
+
+
+def train_here(members: Sequence[Member], terms: Terms) -> list[tuple[Finished, bytes | None]]:
+    """Train a group in the worker process that runs this."""
+    from rnnbench.course import Pace
+    from rnnbench.training import train_group
+
+    worker, ready = get_worker(), _ready(terms)
+    task = worker.state.tasks[worker.get_current_task()]
+    # the driver that asked has gone, or wants it no more
+    pace = Pace(terms.limit, terms.checkpoints, lambda: task.state == "cancelled")
+    return train_group(members, ready.registry, ready.programs, ready.tasks, pace)
+
+
+def _ready(terms: Terms) -> Ready:
+    """Return what this process keeps, made anew where a driver has other terms."""
+    kept = get_worker().extensions
+    if _KEPT not in kept or kept[_KEPT].terms != terms:
+        kept[_KEPT] = Ready(terms)
+    ready: Ready = kept[_KEPT]
+    return ready
+
+
+def _foreign(sources: Mapping[str, str], registry: Registry) -> list[str]:
+    """Say which components this process lacks or has of another source."""
+    known = {one.title: one.source for one in registry.components}
+    return [
+        f"{title} {'has another source' if title in known else 'is not installed'}"
+        for title, source in sources.items()
+        if known.get(title) != source
+    ]
+
+
+def _compiler() -> str:
+    from rnnbench.recurrence.build import find_compiler
+
+    try:
+        return str(find_compiler())
+    except BuildError as error:
+        return f"missing ({error})"
+
+
+def _sees_a_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
