@@ -54,7 +54,7 @@ class Checkpoints:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             facts = json.loads(text)
             sound = facts.pop("digest", "") == _digest(tensors, facts)
-        except (SafetensorError, OSError, ValueError, AttributeError, KeyError):
+        except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError):
             return None
         if not sound or facts["code"] != dict(code):
             return None

@@ -29,6 +29,10 @@ def _never() -> bool:
     return False
 
 
+def _silently(_: str) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Pace:
     """What bounds a training beside its updates.
@@ -37,11 +41,13 @@ class Pace:
                  its time
     checkpoints  where and how often the group leaves what it has reached
     unwanted     whether nobody waits for the members any more; asked before each update
+    tell         told of what a user should know
     """
 
     limit: float | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     unwanted: Callable[[], bool] = _never
+    tell: Callable[[str], None] = _silently
 
 
 class Course:
@@ -212,7 +218,11 @@ class Course:
                 state = self._group.state(place)
                 state["losses"] = torch.stack(losses) if losses else torch.zeros(0)
             checkpoint = fit.checkpoint(update, state)
-            self._pace.checkpoints.write(self._members[one].key, self._code, checkpoint)
+            try:
+                self._pace.checkpoints.write(self._members[one].key, self._code, checkpoint)
+            except OSError as error:  # what is trained is worth more than its checkpoint
+                self._pace.tell(f"no checkpoint can be kept: {error.strerror or error}")
+                return
 
 
 def of_predictions(metrics: Iterable[AnyMetric]) -> list[OfPredictions]:

@@ -110,6 +110,7 @@ class Executor:
         with ExitStack() as stack:
             self._connection = stack.enter_context(self._cluster.connected())
             self._client = self._connection.client
+            self._client.subscribe_topic(self._terms.topic, self._told)
             self._stack = stack.pop_all()
         return self
 
@@ -145,6 +146,10 @@ class Executor:
         news, self._news = self._news, []
         return news
 
+    def forget(self, key: str) -> None:
+        """Drop what a member has left on its way: it is kept now."""
+        self._terms.checkpoints.remove(key)
+
     def wait(self, timeout: float) -> list[Done]:
         """Return the members that came back, waiting up to `timeout` seconds for the first."""
         back = []
@@ -159,6 +164,11 @@ class Executor:
             done += self._look()
             self._looked = time.monotonic()
         return done
+
+    def _told(self, event: tuple[float, str]) -> None:
+        """Take in what a worker tells; called in Dask's thread."""
+        if event[1] not in self._news:
+            self._news.append(event[1])
 
     def _start(
         self,

@@ -48,6 +48,7 @@ def manifest_of(plan: Plan, registry: Registry, session: Session) -> dict[str, A
             "confirm": budget.confirm,
             "confirm_seeds": suite.search.confirm_seeds,
             "seeds": budget.seeds,
+            "time_limit": budget.time_limit,
         },
         "quick": budget.name == "quick",
         "reference": plan.reference,

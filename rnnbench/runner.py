@@ -124,6 +124,7 @@ def carry_out(
                     key = one.member.key
                     apart.pop(key, None)
                     kept = store.commit(one.member, finished, made_by(one, versions), weights)
+                    executor.forget(key)
                     stored[key] = kept
                     campaign.end(key, kept.finished)
                     notify(Ended(one, kept.finished, campaign.count))

@@ -63,6 +63,11 @@ class Terms:
     limit: float | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
+    @property
+    def topic(self) -> str:
+        """Under which workers tell what a user should know."""
+        return f"rnnbench {self.checkpoints.folder}"
+
 
 class Ready:
     """What a process keeps between groups: one thread, its registry, programs and tasks."""
@@ -121,7 +126,12 @@ def train_here(members: Sequence[Member], terms: Terms) -> list[tuple[Finished, 
     worker, ready = get_worker(), _ready(terms)
     task = worker.state.tasks[worker.get_current_task()]
     # the driver that asked has gone, or wants it no more
-    pace = Pace(terms.limit, terms.checkpoints, lambda: task.state == "cancelled")
+    pace = Pace(
+        terms.limit,
+        terms.checkpoints,
+        unwanted=lambda: task.state == "cancelled",
+        tell=lambda text: worker.log_event(terms.topic, f"{worker.name}: {text}"),
+    )
     return train_group(members, ready.registry, ready.programs, ready.tasks, pace)
 
 

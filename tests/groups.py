@@ -10,7 +10,7 @@ from rnnbench.contracts import Anchors, Batch, Classes, Reals, Task, Tokens
 from rnnbench.group.building import network_of
 from rnnbench.group.group import Group
 from rnnbench.group.steps import Programs
-from rnnbench.member import Architecture, Member, Recipe, Seed, Setting
+from rnnbench.member import Architecture, Finished, Member, Recipe, Seed, Setting
 from rnnbench.options import Option
 
 
@@ -99,6 +99,21 @@ def member(
     )
 
 
+def five(cell: type, task: Task, **options: object) -> list[Member]:
+    """Five members that differ in all that may differ; the last but one diverges."""
+    numeric = {name: 0.7 for name, option in cell.options.items() if option.numeric}
+    base = member(cell, task, **options)
+    other = replace(base, architecture=replace(base.architecture, numeric=numeric))
+    members = [
+        replace(other, recipe=replace(base.recipe, learning_rate=0.03, clip=0.1)),
+        replace(base, recipe=replace(base.recipe, weight_decay=0.1, schedule="linear")),
+        replace(other, recipe=replace(base.recipe, beta1=0.5, beta2=0.9)),
+        replace(base, recipe=replace(base.recipe, learning_rate=1e38, clip=None)),
+        replace(other, recipe=replace(base.recipe, clip=None, schedule="cosine")),
+    ]
+    return [replace(one, seed=replace(one.seed, index=i)) for i, one in enumerate(members)]
+
+
 def group(
     cell: type, task: Task, members: Sequence[Member], programs: Programs | None = None
 ) -> Group:
@@ -143,3 +158,10 @@ def trained(
 def same(one: tuple[Tensor, list[float]], other: tuple[Tensor, list[float]]) -> bool:
     """Whether weights and losses are equal to the last bit."""
     return torch.equal(one[0], other[0]) and one[1] == other[1]
+
+
+def numbers(left: tuple[Finished, bytes | None]) -> tuple[Finished, bytes | None]:
+    """What a member leaves, without times and hosts."""
+    finished, weights = left
+    blank = {"seconds": {}, "peak_bytes": None, "finished_at": "", "worker_host": ""}
+    return replace(finished, **blank), weights

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from groups import Follow, Guess, member, same, trained
+from groups import Follow, Guess, five, member, numbers, same, trained
 from kernel_cells import ContinuousTime, NoisyProduct, Timescales
 
 from rnnbench.group.steps import Programs
@@ -34,21 +34,6 @@ CASES = [
     for number, ((name, structure), hidden) in enumerate(product(STRUCTURES, (17, 33, 64, 128)))
 ]
 """Every cell at every hidden size; widths of read-outs and batches take turns."""
-
-
-def five(cell, task, **options):
-    """Five members that differ in all that may differ; the last but one diverges."""
-    numeric = {name: 0.7 for name, option in cell.options.items() if option.numeric}
-    base = member(cell, task, **options)
-    other = replace(base, architecture=replace(base.architecture, numeric=numeric))
-    members = [
-        replace(other, recipe=replace(base.recipe, learning_rate=0.03, clip=0.1)),
-        replace(base, recipe=replace(base.recipe, weight_decay=0.1, schedule="linear")),
-        replace(other, recipe=replace(base.recipe, beta1=0.5, beta2=0.9)),
-        replace(base, recipe=replace(base.recipe, learning_rate=1e38, clip=None)),
-        replace(other, recipe=replace(base.recipe, clip=None, schedule="cosine")),
-    ]
-    return [replace(one, seed=replace(one.seed, index=i)) for i, one in enumerate(members)]
 
 
 def require_same_everywhere(cell, task, members):
@@ -138,13 +123,6 @@ def test_captions_are_the_same_in_any_group(how):
     members = five(cell, task, **how)
     assert Ways().choose(members[0], cell, task).way == "together"
     require_same_everywhere(cell, task, members)
-
-
-def numbers(left):
-    """What a member leaves, without times and hosts."""
-    finished, weights = left
-    blank = {"seconds": {}, "peak_bytes": None, "finished_at": "", "worker_host": ""}
-    return replace(finished, **blank), weights
 
 
 @pytest.mark.parametrize("way", ["together", "in turn"])

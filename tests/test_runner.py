@@ -164,6 +164,9 @@ class OneWorker:
         self.free = 1
         return self.done
 
+    def forget(self, key):
+        pass
+
     def news(self):
         return []
 

@@ -11,7 +11,6 @@ from studies import template
 from rnnbench import assessing, course
 from rnnbench.assessing import assess
 from rnnbench.errors import SealedError
-from rnnbench.fit import Best
 from rnnbench.group.data import Data
 from rnnbench.group.group import share
 from rnnbench.member import Member, Seed
@@ -191,17 +190,6 @@ def test_the_weights_kept_are_those_of_the_best_validation_score(registry):
     assert [score.value for score in finished.scores if score.split == "valid"] == pytest.approx(
         [error, error], rel=1e-6
     )
-
-
-def test_the_lower_loss_decides_between_equal_scores_and_the_earlier_update_after_that():
-    best = Best(update=1, score=0.5, loss=0.3, row=torch.ones(3))
-    assert best.beaten_by(0.6, 9.0, "max")
-    assert best.beaten_by(0.4, 9.0, "min")
-    assert best.beaten_by(0.5, 0.2, "max")
-    assert best.beaten_by(0.5, 0.2, "min")
-    assert not best.beaten_by(0.5, 0.3, "max")
-    assert not best.beaten_by(0.4, 0.1, "max")
-    assert not best.beaten_by(0.6, 0.1, "min")
 
 
 def test_training_that_diverges_says_when_and_has_no_score(registry):

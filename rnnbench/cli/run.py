@@ -54,6 +54,12 @@ def command(
     workers: Workers = None,
     devices: Devices = "auto",
     per_gpu: Slots = 1,
+    checkpoint: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds after which members leave a checkpoint, again and again."
+        ),
+    ] = 60.0,
     retry: Annotated[
         Retry | None, typer.Option(help="Train again what failed, and nothing else.")
     ] = None,
@@ -69,6 +75,7 @@ def command(
     Ctrl-C once finishes what is under way and writes the report; twice stops at once. Exit codes:
     0 done, 1 too many members failed, 2 bad input, 130 interrupted.
     """
+    from rnnbench.checkpoints import Checkpoints
     from rnnbench.cli.progress import Clock, display
     from rnnbench.cluster import Local, slots_for
     from rnnbench.devices import gpus_for
@@ -107,7 +114,12 @@ def command(
     manifest = manifest_of(planned, registry, Session(words, len(slots), gpus, started))
     _print_head(planned, len(slots), gpus)
     before, now = budget_before(results / wanted.name), wanted.chosen.name
-    terms = Terms(disabled=tuple(sorted(disabled)), files=data_files())
+    terms = Terms(
+        disabled=tuple(sorted(disabled)),
+        files=data_files(),
+        limit=wanted.chosen.time_limit,
+        checkpoints=Checkpoints((results / wanted.name / "checkpoints").absolute(), checkpoint),
+    )
     executor = Executor(Local(slots, inherited()), terms)
     with Store(results / wanted.name) as store, interrupts() as interrupted:
         campaign = settle(

@@ -178,6 +178,7 @@ def resolved(suite: Suite) -> dict[str, Any]:
                 "only": {"architectures": [entry.label for entry in budget.architectures]},
                 "settings": [_setting_values(entry) for entry in budget.settings],
                 "match": budget.match.model_dump(exclude_none=True),
+                "time_limit": budget.time_limit,
             }
             for name, budget in suite.budgets.items()
         },

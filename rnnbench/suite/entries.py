@@ -66,6 +66,7 @@ class Budget:
     settings: tuple[SettingEntry, ...]
     match: Match
     at: Place
+    time_limit: float | None = None
 
     def updates_of(self, task: str) -> int:
         """Return the training length for a task, in updates."""
@@ -203,6 +204,7 @@ def read_budget(
         settings=settings,
         match=section.match or match,
         at=at,
+        time_limit=section.time_limit,
     )
 
 

@@ -218,6 +218,9 @@ class BudgetSection(Section):
         default=None, min_length=1, description="a list of settings"
     )
     match: Match | None = Field(default=None, description="a mapping such as {parameters: 5000}")
+    time_limit: float | None = Field(
+        default=None, gt=0, description="the seconds that a member may take, or null for any"
+    )
 
 
 class SuiteFile(Section):
