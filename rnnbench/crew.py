@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Self
@@ -16,6 +17,9 @@ from rnnbench.worker import ENVIRONMENT
 
 _LAST_WORDS = 8192
 """Bytes of what a process said that are kept when it dies."""
+
+_REAPED_SECONDS = 1.0
+"""How long a process may take to end once its scheduler has lost it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class Crew:
 
     def obituary(self, name: str) -> tuple[str, str]:
         """Say how a process ended and what it wrote to stderr last; "" where it lives."""
+        if name in self._hands:
+            with suppress(subprocess.TimeoutExpired):
+                self._hands[name].process.wait(_REAPED_SECONDS)
+            self.mend()
         return self._dead.get(name, ("", ""))
 
     def _start(self, slot: Slot) -> None:

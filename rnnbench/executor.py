@@ -24,7 +24,7 @@ PATIENCE = 60.0
 """Seconds without a sign of life after which a worker is taken for hung, and ended."""
 
 GRACE = 15.0
-"""Seconds beyond the time limits of a group's members for reading data and scoring."""
+"""Seconds that a group may take beyond twice the time limits of its members."""
 
 FETCH = 2.0
 """Seconds that what a worker left may take to arrive before it is asked whether it is there."""
@@ -82,7 +82,7 @@ class Executor:
     answering or took too long comes back as lost, and a new process is waited for.
 
     patience  seconds without a sign of life after which a worker is taken for hung, and ended
-    grace     seconds that a group may take beyond the time limits of its members
+    grace     seconds that a group may take beyond twice the time limits of its members
 
     Raises:
         ClusterError: the scheduler is gone, or no worker can be had.
@@ -138,7 +138,9 @@ class Executor:
         worker.state = "busy"
         keys = tuple(member.key for member in members)
         limit = self._terms.limit
-        deadline = None if limit is None else time.monotonic() + limit * len(keys) + self._grace
+        # as much again for what is not training: to read data, and to score a run
+        seconds = None if limit is None else 2 * limit * len(keys) + self._grace
+        deadline = None if seconds is None else time.monotonic() + seconds
         self._start(keys[0], worker, train_here, list(members), keys=keys, deadline=deadline)
 
     def news(self) -> list[str]:
@@ -282,7 +284,7 @@ class Executor:
             return self._died(task)
         if flight.deadline is not None and now > flight.deadline:
             self._end(worker)
-            reason = f"did not come back {self._grace:g} s after its time limit, and was stopped"
+            reason = f"hung, and was ended: the time limit is {self._terms.limit:g} s"
             return self._lost(task, "timeout", reason)
         if silent > self._patience:
             self._end(worker)

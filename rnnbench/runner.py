@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnnbench.campaign import Campaign, Count
 from rnnbench.contests import Contest
@@ -113,7 +113,7 @@ def carry_out(
                 if done.key in again:
                     notify(Returned(ask))
                     continue
-                ended = [(ask, done.finished, done.weights)]
+                ended = [(ask, _told(done.finished, deaths[done.key]), done.weights)]
                 if ask.member.contest is not None:
                     contest = peers(ask, campaign.asks)
                     if done.group < len(contest):
@@ -155,6 +155,13 @@ def _parts(back: Sequence[tuple[Ask, Done]], deaths: Counter[str]) -> list[list[
             deaths[done.key] += 1
             parts += [asks] if deaths[done.key] < ATTEMPTS else []
     return parts
+
+
+def _told(finished: Finished, deaths: int) -> Finished:
+    """Say how often a member took its worker along."""
+    if finished.status != "crashed":
+        return finished
+    return replace(finished, reason=f"{finished.reason}, {deaths} times")
 
 
 def _decided(

@@ -56,9 +56,7 @@ def command(
     per_gpu: Slots = 1,
     checkpoint: Annotated[
         float,
-        typer.Option(
-            min=0, help="Seconds after which members leave a checkpoint, again and again."
-        ),
+        typer.Option(min=0, help="Seconds between two checkpoints of what trains."),
     ] = 60.0,
     retry: Annotated[
         Retry | None, typer.Option(help="Train again what failed, and nothing else.")
