@@ -240,7 +240,8 @@ class Executor:
 
     def _all_refused(self) -> None:
         if all(worker.state == "refused" for worker in self._workers.values()):
-            raise ClusterError(f"no worker of {self._cluster.name} can train this suite")
+            said = "; ".join(dict.fromkeys(self._news))
+            raise ClusterError(f"no worker of {self._cluster.name} can train this suite: {said}")
 
     def _died(self, task: str) -> list[Done]:
         """Give a group up whose worker's process is gone."""

@@ -1,14 +1,23 @@
 import os
 import platform
+import re
 import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
 from studies import template
 
 from rnnbench.cluster import Local, slots_for
-from rnnbench.executor import Executor
-from rnnbench.member import Seed
+from rnnbench.errors import ClusterError
+from rnnbench.executor import Done, Executor
+from rnnbench.member import Member, Seed
 from rnnbench.worker import Terms
 
 
@@ -110,3 +119,186 @@ def test_a_member_that_is_submitted_again_is_another_task(executor: Executor) ->
         while executor.free < 2:
             executor.wait(timeout=30)
     assert len(tasks) == 2
+
+
+CELLS = """\
+import ctypes, os, signal, torch, rnnbench
+
+class Base(rnnbench.Cell):
+    reference = equations = "none"
+    def weights(self, inputs, hidden):
+        return {"W": rnnbench.uniform(hidden, inputs)}
+    def state(self, hidden):
+        return {"h": rnnbench.zeros(hidden)}
+    def step(self, x, s, w):
+        self.act()
+        return {"h": torch.tanh(x @ w.W.T)}
+
+class Faulty(Base):
+    '''Reads what is not there.'''
+    name = "faulty"
+    def act(self):
+        ctypes.string_at(0)
+
+class Exiting(Base):
+    '''Ends its process.'''
+    name = "exiting"
+    def act(self):
+        os._exit(3)
+
+class Hanging(Base):
+    '''Hangs in C and holds the interpreter.'''
+    name = "hanging"
+    def act(self):
+        ctypes.PyDLL(None).sleep(1000)
+
+class Stopping(Base):
+    '''Stops its process.'''
+    name = "stopping"
+    def act(self):
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+@rnnbench.hookimpl
+def rnnbench_provide_cells():
+    return [Faulty, Exiting, Hanging, Stopping]
+"""
+
+
+@pytest.fixture(scope="module")
+def deadly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A plugin whose cells take their process along, where workers find it."""
+    folder = tmp_path_factory.mktemp("deadly")
+    info = folder / "deadly-1.0.dist-info"
+    info.mkdir()
+    (folder / "deadly.py").write_text(CELLS)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[rnnbench]\ndeadly = deadly\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def hasty(deadly: Path) -> Iterator[Executor]:
+    """One worker, whose members have seconds."""
+    with Executor(local(1), Terms(limit=2.0), grace=4.0) as executor:
+        yield executor
+
+
+def member_of(cell: str) -> Member:
+    net = replace(template().architecture, cell=cell, numeric={})
+    return template(architecture=net, backend="loop")
+
+
+def local(workers: int) -> Local:
+    return Local(slots_for(workers, ()), os.environ)
+
+
+def back_from(executor: Executor, members: list[Member]) -> list[Done]:
+    """Train a group on the first worker that is free; wait until it is back."""
+    while not executor.free:
+        assert executor.wait(timeout=0.2) == []
+    executor.submit(members)
+    while not (back := executor.wait(timeout=0.2)):
+        pass
+    return back
+
+
+@pytest.mark.parametrize(
+    ("cell", "how", "said"), [("faulty", "SIGSEGV", "in step"), ("exiting", "exit status 3", "")]
+)
+def test_a_process_that_dies_is_replaced_and_says_how(hasty, cell, how, said) -> None:
+    [alone] = back_from(hasty, [member_of(cell)])
+    assert (alone.lost, alone.finished.status) == (True, "crashed")
+    assert alone.finished.reason == f"its worker process died while training it ({how})"
+    assert said in alone.finished.traceback
+
+
+def test_a_group_whose_process_dies_is_lost_as_a_whole_and_another_trains(hasty) -> None:
+    back = back_from(hasty, [member_of("exiting"), template(backend="loop")])
+    assert [(done.lost, done.group) for done in back] == [(True, 2), (True, 2)]
+    assert len({done.flight for done in back}) == 1
+    [sound] = back_from(hasty, [template(backend="loop")])
+    assert (sound.lost, sound.finished.status) == (False, "ok")
+
+
+def test_a_step_that_hangs_in_c_is_ended_when_its_time_is_up(hasty) -> None:
+    [done] = back_from(hasty, [member_of("hanging")])
+    assert (done.lost, done.finished.status) == (True, "timeout")
+    assert done.finished.reason == "hung, and was ended: the time limit is 2 s"
+
+
+def test_a_process_that_stops_is_ended_and_none_outlives_the_executor(deadly) -> None:
+    before = psutil.Process().children()
+    with Executor(local(2), Terms(), patience=20.0) as executor:
+        [done] = back_from(executor, [member_of("stopping")])
+        assert (done.lost, done.finished.status) == (True, "crashed")
+        assert done.finished.reason == "its worker process stopped answering"
+        [note] = executor.news()
+        assert re.fullmatch(r"worker cpu-[01]\.[01] gave no sign of life for \d+ s: ended", note)
+        for cell in ("hanging", "stopping"):
+            while not executor.free:
+                assert executor.wait(timeout=0.2) == []
+            executor.submit([member_of(cell)])
+        executor.wait(timeout=1.0)
+        workers = [one for one in psutil.Process().children() if one not in before]
+    assert len(workers) >= 2
+    assert not any(worker.is_running() for worker in workers)
+
+
+DRIVER = """
+import os, sys
+sys.path[:0] = {path!r}
+from test_executor import Executor, Terms, local, member_of
+with Executor(local(2), Terms()) as executor:
+    for cell in ("hanging", "stopping"):
+        while not executor.free:
+            executor.wait(timeout=0.2)
+        executor.submit([member_of(cell)])
+    executor.wait(timeout=2.0)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="only Linux tells children of a death")
+def test_a_driver_that_is_killed_takes_along_what_hangs(deadly) -> None:
+    code = DRIVER.format(path=[str(Path(__file__).parent), str(deadly)])
+    driver = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    assert driver.wait(timeout=60) == -signal.SIGKILL
+    until = time.monotonic() + 10
+    while left := [pid for pid in psutil.pids() if session_of(pid) == driver.pid]:
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+def session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid) if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE else -1
+    except (psutil.Error, ProcessLookupError):
+        return -1
+
+
+def test_workers_that_are_not_as_the_driver_are_not_used() -> None:
+    terms = Terms(versions={"torch": "1.0"}, sources={"cell lstm": "other", "cell none": "x"})
+    said = "the driver has 1.0; cell lstm has another source; cell none is not installed"
+    with (
+        Executor(local(1), terms) as executor,
+        pytest.raises(ClusterError, match=f"no worker of this machine .* torch .*{said}"),
+    ):
+        while True:
+            executor.wait(timeout=0.2)
+
+
+def test_workers_that_die_as_they_start_are_given_up(tmp_path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('no such luck')\n")
+    cluster = Local(slots_for(1, ()), {**os.environ, "PYTHONSTARTUP": ""})
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with (
+            Executor(cluster, Terms()) as executor,
+            pytest.raises(ClusterError, match=r"this machine die as they start: .*no such luck"),
+        ):
+            while True:
+                executor.wait(timeout=0.2)
+    finally:
+        sys.path.remove(str(tmp_path))

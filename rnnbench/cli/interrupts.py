@@ -22,10 +22,11 @@ class Interrupts:
 
     def __call__(self, _: int, __: FrameType | None) -> None:
         """Take in a signal; the second one raises KeyboardInterrupt."""
+        # straight to the descriptor: the signal may have come in the middle of a print to stderr
         if self.asked:
+            os.write(2, b"\nstopped: what has finished is kept, and the same command goes on\n")
             raise KeyboardInterrupt
         self.asked = True
-        # straight to the descriptor: the signal may have come in the middle of a print to stderr
         os.write(2, b"\nstopping: finishing what is under way; once more to stop at once\n")
 
 

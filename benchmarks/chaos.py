@@ -1,0 +1,206 @@
+"""Kill a run's processes at random, and compare what it leaves with a run that nobody disturbed.
+
+    python benchmarks/chaos.py --kills 50
+    python benchmarks/chaos.py --kills 20 --cluster
+
+Each kill is SIGKILL, after a random while, of the driver, of one of its workers, or of all of its
+processes at once; where it was the driver, `rnnbench run` is started again. With `--cluster` the
+workers belong to a Dask scheduler that outlives the drivers. Exit code 1 unless nothing was lost,
+nothing doubled, all tables are the same but for times and hosts, and no process was left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+TABLES = ("trials", "runs", "scores", "curves", "samples", "comparisons")
+FREE = ("_seconds", "_bytes", "_at", "_host")
+LEFT_SECONDS = 10.0
+
+
+def main() -> None:
+    """Run, kill, run again, compare."""
+    asked = _asked()
+    draw = random.Random(asked.seed)  # noqa: S311  who is killed is no secret
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        whole, torn = folder / "whole", folder / "torn"
+        command = [sys.executable, "-m", "rnnbench", "run", str(asked.suite), "--checkpoint", "1"]
+        local = [*command, "--workers", str(asked.workers)]
+        started = time.monotonic()
+        _started([*local, "--results", str(whole)], folder / "log").wait()
+        usual = time.monotonic() - started
+        print(f"undisturbed: {usual:.0f} s", flush=True)
+        started = time.monotonic()
+        with _cluster(asked.workers) if asked.cluster else _nobody() as (options, workers):
+            words = [*(command if asked.cluster else local), *options, "--results", str(torn)]
+            killed = _torn(words, asked.kills, asked.pause, draw, workers, folder / "log")
+        spent = time.monotonic() - started
+        tally = ", ".join(f"{count} of {what}" for what, count in sorted(killed.items()))
+        print(f"{sum(killed.values())} kills ({tally}) in {spent:.0f} s")
+        (name,) = (path.name for path in whole.iterdir())
+        faults = _compared(whole / name, torn / name)
+    print("\n".join(faults) or "0 lost, 0 doubled, tables identical, no process left")
+    sys.exit(1 if faults or sum(killed.values()) < asked.kills else 0)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--suite", type=Path, default=Path(__file__).with_name("chaos.yaml"))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--pause", type=float, default=20.0, help="most seconds between kills")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cluster", action="store_true")
+    return parser.parse_args()
+
+
+def _torn(
+    words: list[str],
+    kills: int,
+    pause: float,
+    draw: random.Random,
+    others: psutil.Process | None,
+    log: Path,
+) -> Counter[str]:
+    """Run to the end with so many kills on the way; count them by victim."""
+    killed: Counter[str] = Counter()
+    driver = _started(words, log)
+    while True:
+        try:
+            code = driver.wait(draw.uniform(0, pause) if sum(killed.values()) < kills else None)
+        except subprocess.TimeoutExpired:
+            victim = draw.choice(("driver", "worker", "worker", "all"))
+            workers = _workers(others or psutil.Process(driver.pid))
+            if victim == "worker" and not workers:
+                continue
+            print(f"{time.strftime('%H:%M:%S')} kill {victim}", flush=True)
+            killed[victim] += 1
+            if victim in ("worker", "all"):
+                for one in workers if victim == "all" else [draw.choice(workers)]:
+                    one.kill()
+            if victim == "worker":
+                continue
+            driver.kill()
+            driver.wait()
+            _require_gone(driver.pid)
+            driver = _started(words, log)
+        else:
+            if code:
+                raise SystemExit(f"the run ended with {code}:\n{log.read_text()[-2000:]}")
+            _require_gone(driver.pid)
+            return killed
+
+
+def _started(words: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        return subprocess.Popen(  # noqa: S603  the words are this file's own
+            words, stdout=file, stderr=file, start_new_session=True
+        )
+
+
+def _workers(parent: psutil.Process) -> list[psutil.Process]:
+    """Return the processes below one that train."""
+    found = []
+    for child in parent.children(recursive=True):
+        try:
+            words = child.cmdline()
+        except psutil.Error:
+            continue
+        if "work" in words or any("spawn_main" in word for word in words):
+            found.append(child)
+    return found
+
+
+def _require_gone(session: int) -> None:
+    """Wait until all processes of a session have ended; leave if they do not."""
+    until = time.monotonic() + LEFT_SECONDS
+    while left := [pid for pid in psutil.pids() if _session(pid) == session]:
+        if time.monotonic() > until:
+            raise SystemExit(f"processes {left} are left {LEFT_SECONDS:g} s after their driver")
+        time.sleep(0.2)
+
+
+def _session(pid: int) -> int:
+    try:
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return -1
+        return os.getsid(pid)
+    except (psutil.Error, ProcessLookupError):
+        return -1
+
+
+@contextmanager
+def _nobody() -> Iterator[tuple[list[str], None]]:
+    """Leave workers to the driver."""
+    yield [], None
+
+
+@contextmanager
+def _cluster(workers: int) -> Iterator[tuple[list[str], psutil.Process]]:
+    """Hold a scheduler and workers in processes of their own, on loopback."""
+    with tempfile.TemporaryDirectory() as place:
+        known = Path(place, "scheduler.json")
+        here = ["--host", "127.0.0.1", "--no-dashboard"]
+        dask = [sys.executable, "-m", "dask"]
+        here += ["--scheduler-file", str(known)]
+        each = ["--nthreads", "1", "--memory-limit", "0", "--local-directory", place]
+        processes = [
+            _started([*dask, "scheduler", *here, "--port", "0"], Path(place, "scheduler.log")),
+            _started(
+                [*dask, "worker", *here, *each, "--nworkers", str(workers)],
+                Path(place, "workers.log"),
+            ),
+        ]
+        try:
+            while not known.exists():
+                time.sleep(0.2)
+            address = pd.read_json(known, typ="series")["address"]
+            yield ["--cluster", str(address)], psutil.Process(processes[1].pid)
+        finally:
+            for process in processes:
+                process.terminate()
+                process.wait()
+
+
+def _compared(whole: Path, torn: Path) -> list[str]:
+    """Say what a disturbed run lost, doubled or changed."""
+    faults = []
+    keys = [_keys(folder) for folder in (whole, torn)]
+    doubled = [key for key, count in keys[1].items() if count > 1]
+    for what, found in (("lost", keys[0] - keys[1]), ("doubled", doubled)):
+        if found:
+            faults.append(f"{len(found)} {what}: {', '.join(sorted(found)[:5])}")
+    for name in TABLES:
+        one, other = (_table(folder / f"{name}.csv") for folder in (whole, torn))
+        if one != other:
+            faults.append(f"{name}.csv differs")
+    return faults
+
+
+def _keys(folder: Path) -> Counter[str]:
+    with closing(sqlite3.connect(f"{(folder / 'store.sqlite').as_uri()}?mode=ro", uri=True)) as db:
+        return Counter(key for (key,) in db.execute("SELECT key FROM members"))
+
+
+def _table(path: Path) -> str:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return table[[name for name in table if not str(name).endswith(FREE)]].to_csv()
+
+
+if __name__ == "__main__":
+    main()
