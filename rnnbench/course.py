@@ -83,6 +83,7 @@ class Course:
             self._fits = [Fit.of(checkpoint) for checkpoint in reached]
         self._alive = [place for place, fit in enumerate(self._fits) if not fit.ended]
         self._losses: list[Tensor] = []
+        self._under_way: int | None = None
         if not self._alive:
             return
         alive = [members[place] for place in self._alive]
@@ -100,6 +101,7 @@ class Course:
         self._valid = self._data.held_out(first, "valid")
         self._since = saved = time.perf_counter()
         for update in range(self._start + 1, recipe.updates + 1):
+            self._under_way = update
             if self._pace.unwanted():
                 raise UnwantedError("nobody waits for these members any more")
             batches = self._data.batches(self._group.members, update)
@@ -114,7 +116,14 @@ class Course:
             if self._saves and time.perf_counter() - saved >= self._pace.checkpoints.seconds:
                 self._save(update)
                 saved = time.perf_counter()
+        self._under_way = None
         return self._fits
+
+    def raised(self) -> tuple[int | None, Fit]:
+        """Return where training raised, None outside of updates, and how the first member did."""
+        if self._under_way is not None:
+            self._account()
+        return self._under_way, self._fits[0]
 
     @property
     def _saves(self) -> bool:

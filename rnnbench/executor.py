@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -73,6 +73,7 @@ class _Flight:
     worker: _Worker
     keys: tuple[str, ...] = ()
     deadline: float | None = None
+    since: float = field(default_factory=time.monotonic)
 
 
 class Executor:
@@ -254,7 +255,8 @@ class Executor:
         """Give a group up, and return its members as lost."""
         flight = self._flights.pop(task)
         flight.future.cancel(force=True)
-        finished = Finished(status, reason, words)
+        spent = {"train": time.monotonic() - flight.since}
+        finished = Finished(status, reason, words, seconds=spent)
         return [
             Done(key, finished, None, len(flight.keys), lost=True, flight=flight.number)
             for key in flight.keys

@@ -35,6 +35,8 @@ def judged(
                 left[place],
                 status="pruned",
                 reason=f"{len(on)} of {len(reached)} trained on after update {rung}",
+                exception="",
+                traceback="",
                 updates=rung,
                 failed_update=None,
                 best_update=update,

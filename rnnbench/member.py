@@ -318,8 +318,9 @@ class Alignment:
 class Finished:
     """What training a member leaves behind.
 
+    exception      the class of what was raised, if anything was
     updates        how many were made
-    failed_update  the update that diverged, if one did
+    failed_update  the update at which it failed, if it was at one
     best_update    the update whose weights were kept, by validation score
     valid_score    the task's first metric on validation data at `best_update`
     valid_loss     the loss there
@@ -329,6 +330,7 @@ class Finished:
     status: Status
     reason: str = ""
     traceback: str = ""
+    exception: str = ""
     updates: int = 0
     failed_update: int | None = None
     best_update: int | None = None

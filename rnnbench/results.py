@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,8 @@ from rnnbench.files import write_atomically
 class Results:
     """The tidy tables of a suite and the manifest of how they came about.
 
-    `results/README.md` explains every column.
+    `results/README.md` explains every column. `tracebacks` are texts, by the files that the tables
+    name.
     """
 
     manifest: dict[str, Any]
@@ -30,12 +32,16 @@ class Results:
     alignments: DataFrame = field(default_factory=DataFrame)
     pictures: DataFrame = field(default_factory=DataFrame)
     looks: DataFrame = field(default_factory=DataFrame)
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write every table into `folder`."""
-    for name in (one.name for one in fields(results) if one.name != "manifest"):
-        write_table(getattr(results, name), folder / name)
+    """Write every table, and the tracebacks that they name, into `folder`."""
+    for name in (one.name for one in fields(results)):
+        if isinstance(table := getattr(results, name), DataFrame):
+            write_table(table, folder / name)
+    for file, text in results.tracebacks.items():
+        write_atomically(folder / file, text)
 
 
 def write_table(table: DataFrame, stem: Path) -> None:

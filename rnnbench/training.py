@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import socket
+import time
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -90,8 +91,10 @@ def _lefts(members: Sequence[Member], means: _Means) -> list[Left]:
     updates = {one.update if one else 0 for one in reached}
     if len(updates) > 1 and members[0].contest is None:
         return _in_parts(members, reached, means)
+    trace = _Trace()
     try:
-        lefts = _trained(members, means, [one for one in reached if one and len(updates) == 1])
+        reached_all = [one for one in reached if one and len(updates) == 1]
+        lefts = _trained(members, means, reached_all, trace)
     except UnwantedError:
         raise
     except Exception as error:  # noqa: BLE001  a plugin may raise anything, and it becomes a row
@@ -103,7 +106,7 @@ def _lefts(members: Sequence[Member], means: _Means) -> list[Left]:
                 left for part in (members[:half], members[half:]) for left in _lefts(part, means)
             ]
         full = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        lefts = [(_failed("out_of_memory" if full else "error", error), None)]
+        lefts = [(_failed("out_of_memory" if full else "error", error, trace), None)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     peak, host = peak_bytes(), socket.gethostname()
     return [
@@ -159,16 +162,38 @@ def _apart(members: Sequence[Member], contest: Contest, means: _Means) -> list[L
     return [(one, None) for one in finished]
 
 
-def _failed(status: Status, error: BaseException) -> Finished:
-    text = " ".join(str(error).split())
-    return Finished(
+@dataclass
+class _Trace:
+    """When a group began, and its course as soon as there is one: for what raises."""
+
+    since: float = field(default_factory=time.perf_counter)
+    course: Course | None = None
+
+
+def _failed(status: Status, error: BaseException, trace: _Trace) -> Finished:
+    name, text = type(error).__name__, " ".join(str(error).split())
+    failed = Finished(
         status=status,
-        reason=f"{type(error).__name__}: {text}"[:500],
+        reason=f"{name}: {text}"[:500],
+        exception=name,
         traceback="".join(traceback.format_exception(error)),
+        seconds={"train": time.perf_counter() - trace.since},
+    )
+    if trace.course is None:
+        return failed
+    update, fit = trace.course.raised()
+    return replace(
+        failed,
+        updates=fit.updates if update is None else update - 1,
+        failed_update=update,
+        curve=tuple(fit.curve),
+        seconds={"train": fit.train_seconds, "evaluate": fit.evaluate_seconds},
     )
 
 
-def _trained(members: Sequence[Member], means: _Means, reached: Sequence[Checkpoint]) -> list[Left]:
+def _trained(
+    members: Sequence[Member], means: _Means, reached: Sequence[Checkpoint], trace: _Trace
+) -> list[Left]:
     first, registry, pace = members[0], means.registry, means.pace
     task = means.tasks.of(first.setting)
     metrics = [registry.metric(name).cls() for name, _ in first.metrics]
@@ -178,6 +203,7 @@ def _trained(members: Sequence[Member], means: _Means, reached: Sequence[Checkpo
     code = _code(first, registry) if pace.checkpoints.folder else {}
     programs = means.programs
     course = Course(members, networks, task, metrics, data, programs, pace, code, reached)
+    trace.course = course
     return [
         _scored(member, network, task, metrics, data, course.rows, fit)
         for member, network, fit in zip(members, networks, course.run(), strict=True)

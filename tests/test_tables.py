@@ -95,6 +95,31 @@ def test_a_failed_member_keeps_its_row_without_a_score():
     assert pd.isna(row.score)
 
 
+def test_what_was_raised_has_a_file_that_its_row_names(tmp_path):
+    one = study(trials=2, confirm=0, seeds=1)
+    [first, *_] = play(one)[0]
+    raised = Finished("error", "ValueError: no", "Traceback …\nValueError: no\n", "ValueError")
+    made = tabulate({"sizes": {}}, [one], {first.member.key: Stored(raised, MADE_BY)})
+    [row] = made.trials.to_dict("records")
+    assert (row["exception"], row["traceback"]) == (
+        "ValueError",
+        f"tracebacks/{first.member.key}.txt",
+    )
+    write_tables(made, tmp_path)
+    assert (tmp_path / row["traceback"]).read_text() == raised.traceback
+    ok = tables(one).trials
+    assert ok.exception.isna().all()
+    assert ok.traceback.isna().all()
+
+
+def test_a_row_says_which_code_scored_it():
+    one = study(trials=1, confirm=0, seeds=1)
+    by = MADE_BY | {"metric b": "2", "metric a": "1", "compiler": "g++ 13"}
+    kept = {key: replace(each, made_by=by) for key, each in stored(one).items()}
+    [run] = tabulate({"sizes": {}}, [one], kept).runs.to_dict("records")
+    assert (run["metric_sources"], run["compiler"]) == ("a 1; b 2", "g++ 13")
+
+
 def test_rows_are_there_as_soon_as_members_are_finished_and_no_others():
     one = study(trials=4, confirm=0, seeds=2)
     kept = dict(list(stored(one).items())[:3])

@@ -211,7 +211,7 @@ def test_a_cell_that_returns_nan_diverges_at_once(registry):
 
 
 def raising(error: BaseException):
-    def step(self, x, s, w):
+    def step(*_):
         raise error
 
     return step
@@ -221,11 +221,36 @@ def test_a_cell_that_raises_is_an_error_with_its_traceback(registry):
     faked = with_cell(registry, step=raising(ZeroDivisionError("by\n  zero")))
     finished, weights = train(member(cell="rnn"), faked)
     assert (finished.status, finished.reason) == ("error", "ZeroDivisionError: by zero")
+    assert (finished.failed_update, finished.updates) == (1, 0)
     assert "in step" in finished.traceback
     assert finished.traceback.rstrip().endswith("zero")
     assert (finished.scores, finished.valid_score, weights) == ((), None, None)
     assert finished.finished_at
     assert finished.worker_host
+
+
+def test_what_raises_late_says_at_which_update_and_keeps_its_curve_and_time(registry):
+    original, drawn = registry.task("adding_uniform").cls.batch, []
+
+    def batch(self, size, generator):
+        drawn.append(size)
+        if len(drawn) == 1 + 8:  # the first is the validation set
+            raise ZeroDivisionError
+        return original(self, size, generator)
+
+    one = member(cell="rnn", updates=10, points=5)
+    finished, _ = train(one, with_task(registry, batch=batch))
+    assert (finished.status, finished.exception) == ("error", "ZeroDivisionError")
+    assert (finished.failed_update, finished.updates) == (8, 7)
+    assert {point.update for point in finished.curve} == {2, 4, 6}
+    assert finished.seconds["train"] > 0
+    assert finished.seconds["evaluate"] > 0
+
+
+def test_what_raises_after_the_last_update_began_at_none(registry, monkeypatch):
+    monkeypatch.setattr(training, "save", raising(ZeroDivisionError()))
+    finished, _ = train(member(cell="rnn", updates=3, points=1), registry)
+    assert (finished.status, finished.failed_update, finished.updates) == ("error", None, 3)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("no memory")])

@@ -79,7 +79,7 @@ class Clock:
         if isinstance(event, Returned):
             return None
         spent = event.finished.seconds
-        took = spent["train"] + spent["evaluate"] if "train" in spent else self._now() - since
+        took = sum(spent.get(part, 0.0) for part in ("train", "evaluate")) or self._now() - since
         self._took[event.ask.study.architecture, event.ask.study.setting].append(took)
         self.count = event.count
         return took

@@ -46,6 +46,7 @@ def tabulate(
         alignments=frame(evidence.ALIGNMENTS, evidence.alignments(runs)),
         pictures=frame(evidence.PICTURES, evidence.pictures(runs)),
         looks=frame(evidence.LOOKS, evidence.looks(runs)),
+        tracebacks={file: row.finished.traceback for row in rows if (file := row.traceback)},
     )
 
 
@@ -97,6 +98,8 @@ _IDENTITY = {
     "torch_version": "string",
     "cell_source": "string",
     "task_source": "string",
+    "metric_sources": "string",
+    "compiler": "string",
     "train_seconds": "Float64",
     "evaluate_seconds": "Float64",
     "update_seconds": "Float64",
@@ -112,6 +115,8 @@ _TRIAL = {
     "origin": "string",
     "status": "string",
     "reason": "string",
+    "exception": "string",
+    "traceback": "string",
     "score": "Float64",
     "loss": "Float64",
     "best_update": "Int64",
@@ -129,6 +134,8 @@ _RUN = {
     "seed_index": "Int64",
     "status": "string",
     "reason": "string",
+    "exception": "string",
+    "traceback": "string",
     "score": "Float64",
     "valid_score": "Float64",
     "loss": "Float64",
@@ -188,6 +195,8 @@ def _common(row: Row, finished: Finished, options: Iterable[str]) -> dict[str, o
     return {
         "status": finished.status,
         "reason": finished.reason,
+        "exception": finished.exception or None,
+        "traceback": row.traceback,
         "best_update": finished.best_update,
         "updates": finished.updates,
         "failed_update": finished.failed_update,
@@ -219,6 +228,12 @@ def _common(row: Row, finished: Finished, options: Iterable[str]) -> dict[str, o
         "torch_version": made_by.get("torch"),
         "cell_source": made_by.get("cell"),
         "task_source": made_by.get("task"),
+        "metric_sources": "; ".join(
+            f"{name.removeprefix('metric ')} {made_by[name]}"
+            for name in sorted(made_by)
+            if name.startswith("metric ")
+        ),
+        "compiler": made_by.get("compiler"),
         "train_seconds": finished.seconds.get("train"),
         "evaluate_seconds": finished.seconds.get("evaluate"),
         "update_seconds": finished.seconds.get("update"),

@@ -26,6 +26,11 @@ class Row:
             return Finished("skipped", self.ask.skipped)
         return self.stored.finished
 
+    @property
+    def traceback(self) -> str | None:
+        """The file that receives what was raised, if anything was: its path below the results."""
+        return f"tracebacks/{self.ask.member.key}.txt" if self.finished.traceback else None
+
 
 PLACE = {
     "architecture": "string",
