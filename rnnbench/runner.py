@@ -13,7 +13,7 @@ from rnnbench.grouping import next_group, peers
 from rnnbench.judged import judged
 from rnnbench.member import Finished
 from rnnbench.protocol import Ask
-from rnnbench.settling import Stale, made_by, settle_stale, stale
+from rnnbench.staleness import REFUSE, Stale, made_by, settle_stale, stale
 from rnnbench.store import Store
 
 
@@ -61,7 +61,7 @@ def carry_out(
     versions: Mapping[str, str],
     *,
     memory: int,
-    stale_rows: Stale = "refuse",
+    stale_rows: Stale = REFUSE,
     notify: Callable[[Event], None],
     tick: Callable[[], None],
     stopping: Callable[[], bool],
@@ -130,7 +130,7 @@ def carry_out(
                     notify(Ended(one, kept.finished, campaign.count))
                 # a new choice may ask for runs that an older suite left behind
                 while old := stale(campaign, stored, versions):
-                    settle_stale(old, store, versions, stale_rows)
+                    settle_stale(old, store, stale_rows)
                     stored = store.read()
                     campaign.reread(stored)
             for text in executor.news():

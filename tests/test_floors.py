@@ -21,7 +21,7 @@ FLOORS = {
     5: "matching resolving plan course training plots",
     6: "search protocol grouping campaign tables folder best worker process crew cluster executor "
     "report",
-    7: "settling runner manifest",
+    7: "staleness settling runner manifest",
     8: "estimate",
     9: "cli __main__",
 }

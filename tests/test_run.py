@@ -282,6 +282,9 @@ budget:
     }
     assert runs.loc["raiser", "reason"] == "ValueError: no such luck"
     assert runs.loc["diverger", "failed_update"] == 1
+    assert runs["train_seconds"].gt(0).all()
+    assert runs.loc["raiser", "exception"] == "ValueError"
+    assert "no such luck" in (folder / runs.loc["raiser", "traceback"]).read_text()
     assert runs["score"].notna().to_dict() == {
         "good": True,
         "killer": False,
@@ -291,17 +294,23 @@ budget:
     assert "no such luck" in (folder / "report.md").read_text()
     assert "✕1/1" in out
 
-    _, err = run(tmp_path, "--retry", "failed", path=plugins, rc=1)
+    _, err = run(tmp_path, "--retry", "crashed", path=plugins, rc=1)
+    assert trained(err) == 1
+    more = ("--set", "budget.standard.seeds=2")
+    _, err = run(tmp_path, "--retry", "failed", *more, path=plugins, rc=1)
     assert trained(err) == 3
+    assert "4 other members are missing and were left so; `rnnbench run` without --retry" in err
     _, err = run(tmp_path, "--set", "allow_failures=3", path=plugins)
     assert trained(err) == 0
 
     # the plugin changes: its rows are named, and the user decides
     (plugins / "breaking.py").write_text(PLUGIN.replace("no such luck", "other luck"))
     _, err = run(tmp_path, "--set", "allow_failures=3", path=plugins, rc=2)
-    assert "3 stored members were made by other code: cell changed" in err
-    _, err = run(tmp_path, "--set", "allow_failures=3", "--refresh", path=plugins)
-    assert trained(err) == 3
+    assert "the store holds 3 members that other code made than is installed: cell" in err
+    assert "raiser on sequential_digits(order=rows): 1 run; cell changed" in err
+    again = ("--refresh", "architecture=raiser", "--accept-stale")
+    _, err = run(tmp_path, "--set", "allow_failures=3", *again, path=plugins)
+    assert trained(err) == 1
     runs = pd.read_csv(folder / "runs.csv").set_index("architecture")
     assert runs.loc["raiser", "reason"] == "ValueError: other luck"
 

@@ -5,11 +5,11 @@ from studies import play, score_of, study
 
 from rnnbench.campaign import Campaign
 from rnnbench.contests import Pruner
-from rnnbench.errors import StaleError
 from rnnbench.executor import Done
 from rnnbench.member import Finished, Point
 from rnnbench.runner import Ended, Launched, Returned, carry_out
-from rnnbench.settling import made_by, settle
+from rnnbench.settling import settle
+from rnnbench.staleness import made_by
 from rnnbench.store import Store
 
 VERSIONS = {"rnnbench": "1", "torch": "2"}
@@ -54,50 +54,6 @@ def test_skipped_studies_are_not_counted() -> None:
     assert list(campaign.missing()) == []
 
 
-def test_failed_members_stay_failed_until_they_are_retried(tmp_path) -> None:
-    with Store(tmp_path) as store:
-        fill(store, study(), fail=0)
-        assert settle((study(),), store, VERSIONS).count.failed == 1
-        again = settle((study(),), store, VERSIONS, retry_failed=True)
-        [missing] = again.missing()
-        assert missing.trial == 0
-
-
-@pytest.mark.parametrize("part", ["torch", "rnnbench"])
-def test_other_versions_stop_the_run_and_name_what_they_made(tmp_path, part: str) -> None:
-    now = VERSIONS | {part: "3"}
-    with Store(tmp_path) as store:
-        members = fill(store, study())
-        with pytest.raises(StaleError, match=f"{members} stored members .* {part} changed"):
-            settle((study(),), store, now)
-        assert settle((study(),), store, now, stale_rows="accept").count.done == members
-        assert settle((study(),), store, now).count.done == members
-
-
-def test_refreshing_trains_stale_members_again(tmp_path) -> None:
-    with Store(tmp_path) as store:
-        fill(store, study())
-        campaign = settle((study(),), store, VERSIONS | {"torch": "3"}, stale_rows="refresh")
-        assert campaign.count.done == 0
-
-
-def test_rows_that_the_suite_does_not_ask_for_are_left_alone(tmp_path) -> None:
-    other = study(architecture="gru", cell="gru")
-    with Store(tmp_path) as store:
-        members = fill(store, study()) + fill(store, other)
-        settle((study(),), store, VERSIONS | {"torch": "3"}, stale_rows="refresh")
-        assert len(store.read()) == members - 20
-        assert Finished("ok") != next(iter(store.read().values())).finished
-
-
-def test_a_changed_metric_makes_what_it_scored_stale(tmp_path) -> None:
-    changed = replace(study(), metric_sources={"mean_squared_error": "other", "solved": "s"})
-    with Store(tmp_path) as store:
-        fill(store, study())
-        with pytest.raises(StaleError, match="metric mean_squared_error changed"):
-            settle((changed,), store, VERSIONS)
-
-
 def test_runs_that_a_failed_search_leaves_undone_count_as_failed() -> None:
     one = study(trials=2, seeds=4)
     campaign = Campaign((one,), {})
@@ -108,15 +64,6 @@ def test_runs_that_a_failed_search_leaves_undone_count_as_failed() -> None:
     }
     count = campaign.count
     assert (count.failed, count.done, count.expected) == (2 + 4, 2 + 4, 2 + 4)
-
-
-def test_a_kernel_of_another_compiler_is_stale(tmp_path) -> None:
-    old, new = (replace(study(), compiler=f"g++ {number}") for number in (12, 13))
-    with Store(tmp_path) as store:
-        fill(store, old)
-        assert list(settle((old,), store, VERSIONS).missing()) == []
-        with pytest.raises(StaleError, match="compiler changed"):
-            settle((new,), store, VERSIONS)
 
 
 def passed(member) -> Finished:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load
 from studies import template
 
-from rnnbench import assessing, course
+from rnnbench import assessing, course, training
 from rnnbench.assessing import assess
 from rnnbench.errors import SealedError
 from rnnbench.group.data import Data

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,16 +34,10 @@ from rnnbench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from rnnbench.campaign import Campaign
     from rnnbench.plan import Plan
-    from rnnbench.settling import Stale
+    from rnnbench.staleness import Selector
     from rnnbench.store import Store
-
-
-class Retry(StrEnum):
-    """What `--retry` runs again."""
-
-    failed = "failed"
+    from rnnbench.study import Study
 
 
 def command(
@@ -59,13 +54,24 @@ def command(
         typer.Option(min=0, help="Seconds between two checkpoints of what trains."),
     ] = 60.0,
     retry: Annotated[
-        Retry | None, typer.Option(help="Train again what failed, and nothing else.")
+        list[str] | None,
+        typer.Option(
+            "--retry",
+            help="failed, or what of it (timeout,crashed): train that again, and what follows "
+            "from it, and nothing else.",
+        ),
     ] = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Train again what other code made.")
-    ] = False,
+        list[str] | None,
+        typer.Option(
+            "--refresh",
+            help="all, or architecture=…,task=…,setting=…: train this again where other code made "
+            "it; say it again to name more.",
+        ),
+    ] = None,
     accept_stale: Annotated[
-        bool, typer.Option("--accept-stale", help="Keep what other code made.")
+        bool,
+        typer.Option("--accept-stale", help="Keep what else other code made, as it is."),
     ] = False,
 ) -> None:
     """Run a suite, or continue it.
@@ -84,14 +90,13 @@ def command(
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
     from rnnbench.runner import carry_out
-    from rnnbench.settling import settle
+    from rnnbench.settling import settle, statuses
+    from rnnbench.staleness import Stale
     from rnnbench.store import Store
     from rnnbench.suite import read_suite
     from rnnbench.worker import Terms
 
-    if refresh and accept_stale:
-        raise typer.BadParameter("--refresh and --accept-stale are opposites; say one of them")
-    stale_rows: Stale = "refresh" if refresh else "accept" if accept_stale else "refuse"
+    retried = statuses(retry or ())
     wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
     disabled = disabled_plugins()
     registry = load_registry(disabled)
@@ -106,6 +111,7 @@ def command(
             files=data_files(fetching),
             compiling=building,
         )
+    stale_rows = Stale(_selectors(refresh or (), planned.studies), accept_stale)
     slots = slots_for(workers or cores(), gpus, per_gpu)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     words = shlex.join(["rnnbench", *sys.argv[1:]])
@@ -124,8 +130,9 @@ def command(
             planned.studies,
             store,
             versions(),
-            retry_failed=retry is Retry.failed,
+            retry=retried,
             stale_rows=stale_rows,
+            say=partial(typer.echo, err=True),
         )
         if before not in ("", now):
             typer.echo(
@@ -149,12 +156,18 @@ def command(
                 tick=shown.tick,
                 stopping=interrupted.stopping,
             )
-        report = _finish(store, campaign, planned, manifest)
+        report = _finish(store, planned, manifest)
     count = campaign.count
     if any(count.left.values()):
         typer.echo(f"interrupted; all finished members are kept. Continue: {words}", err=True)
         raise typer.Exit(130)
     typer.echo(f"\nreport  {report}")
+    if count.untouched:
+        typer.echo(
+            f"{count.untouched} other members are missing and were left so; `rnnbench run` without "
+            "--retry trains them",
+            err=True,
+        )
     if not wanted.allows(count.failed, count.done):
         typer.echo(
             f"{count.failed} of {count.done} members failed, more than the suite allows; "
@@ -162,6 +175,21 @@ def command(
             err=True,
         )
         raise typer.Exit(1)
+
+
+def _selectors(refresh: Sequence[str], studies: Sequence[Study]) -> tuple[Selector, ...]:
+    from rnnbench.staleness import Selector
+    from rnnbench.suite.selection import read_selection
+
+    known = {
+        "architecture": list(dict.fromkeys(study.architecture for study in studies)),
+        "task": list(dict.fromkeys(study.template.setting.task for study in studies)),
+        "setting": list(dict.fromkeys(study.setting for study in studies)),
+    }
+    return tuple(
+        Selector(text, {} if text == "all" else read_selection([text], known, "--refresh"))
+        for text in refresh
+    )
 
 
 def _print_head(planned: Plan, workers: int, gpus: tuple[str, ...]) -> None:
@@ -189,8 +217,9 @@ def _write_suite(folder: Path, planned: Plan) -> None:
     write_atomically(folder / "suite.resolved.json", text + "\n")
 
 
-def _finish(store: Store, campaign: Campaign, planned: Plan, manifest: dict[str, Any]) -> Path:
+def _finish(store: Store, planned: Plan, manifest: dict[str, Any]) -> Path:
     """Write tables, manifest and report of what has finished; return the report's path."""
+    from rnnbench.campaign import Campaign
     from rnnbench.cli.summary import print_summary
     from rnnbench.folder import write_manifest
     from rnnbench.report import write_report
@@ -198,9 +227,11 @@ def _finish(store: Store, campaign: Campaign, planned: Plan, manifest: dict[str,
     from rnnbench.tables import tabulate
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    done = manifest | campaign.count.facts | {"finished_at": now}
+    # of all that is stored, whatever of it was to be trained
+    facts = Campaign(planned.studies, stored := store.read()).count.facts
+    done = manifest | facts | {"finished_at": now}
     write_manifest(store.folder, done)
-    results = tabulate(done, planned.studies, store.read())
+    results = tabulate(done, planned.studies, stored)
     write_tables(results, store.folder)
     report = write_report(results, store.folder)
     print_summary(report.summary)

@@ -1,4 +1,7 @@
-"""What `--only` keeps: `architecture=lstm,task=adding_uniform` to the values kept for each key."""
+"""What `--only` keeps, or `--refresh` names, to the values kept for each key.
+
+As in `architecture=lstm,task=adding_uniform`.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ _COMMA = re.compile(r",(?![^()]*\))")
 
 
 def read_selection(
-    only: Sequence[str], known: Mapping[str, Sequence[str]]
+    only: Sequence[str], known: Mapping[str, Sequence[str]], option: str = "--only"
 ) -> dict[str, frozenset[str]]:
     """Return the values kept for each key that is mentioned; `known` lists keys and their values.
+
+    `option` is where the words were said.
 
     Values of one key add up, over commas and over repetitions: `architecture=gru,lstm`. A comma
     inside round brackets belongs to a setting's name.
@@ -25,7 +30,7 @@ def read_selection(
     """
     kept: dict[str, set[str]] = {}
     for text in only:
-        shown = f"--only {printable(text)}"
+        shown = f"{option} {printable(text)}"
         key = ""
         for part in _parts(text, known):
             assignment = _ASSIGNMENT.fullmatch(part)
