@@ -1,4 +1,6 @@
+import importlib
 import sys
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,77 @@ def test_source_of_another_python_counts_as_text(package):
     assert hashed() != before
 
 
+def test_the_version_stands_for_text_in_no_known_encoding(package):
+    (package / "deep.py").write_bytes(b"two = '\xff'\n")
+    assert hashed() == hashed()
+    assert source_of("strange.cell", "1.0") != source_of("strange.cell", "1.1")
+
+
 def test_a_circle_of_imports_ends(package):
     (package / "deep.py").write_text("from strange.cell import step\n")
     assert len(hashed()) == 64
+
+
+def test_a_data_file_beside_the_module_does_not_count(package):
+    before = hashed()
+    (package / "table.csv").write_text("1, 2\n")
+    assert hashed() == before
+
+
+def test_imports_by_name_at_run_time_are_not_followed(package):
+    (package / "cell.py").write_text("import importlib\nimportlib.import_module('strange.deep')\n")
+    before = hashed()
+    (package / "deep.py").write_text("two = 22\n")
+    assert hashed() == before
+
+
+def test_where_the_package_imports_everything_everything_counts(package):
+    (package / "__init__.py").write_text("from strange import cell, unused\n")
+    before = hashed()
+    (package / "unused.py").write_text("value = 2\n")
+    assert hashed() != before
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_a_namespace_package_is_followed_and_its_version_does_not_count(
+    tmp_path, monkeypatch, imported
+):
+    for name, text in {
+        "cell": "from spacious.deep.down.helper import one\n",
+        "deep/down/helper": "one = 1\n",
+    }.items():
+        path = tmp_path / "spacious" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    if imported:
+        importlib.import_module("spacious.cell")
+    before = source_of("spacious.cell", "1.0")
+    assert source_of("spacious.cell", "1.1") == before
+    (tmp_path / "spacious" / "deep" / "down" / "helper.py").write_text("one = 11\n")
+    assert source_of("spacious.cell", "1.0") != before
+    for name in [each for each in sys.modules if each.partition(".")[0] == "spacious"]:
+        del sys.modules[name]
+
+
+def test_an_editable_install_is_followed(tmp_path, monkeypatch):
+    package = tmp_path / "elsewhere" / "edited"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "cell.py").write_text("from .helper import one\n")
+    (package / "helper.py").write_text("one = 1\n")
+
+    class Finder:
+        """Finds the package as the finder of setuptools does."""
+
+        @classmethod
+        def find_spec(cls, fullname, _path=None, _target=None):
+            if fullname != "edited":
+                return None
+            return spec_from_file_location(fullname, package / "__init__.py")
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    before = source_of("edited.cell", "1.0")
+    assert source_of("edited.cell", "1.1") == before
+    (package / "helper.py").write_text("one = 11\n")
+    assert source_of("edited.cell", "1.0") != before

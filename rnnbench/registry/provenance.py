@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 
 def source_of(module: str, version: str) -> str:
@@ -21,7 +22,8 @@ def source_of(module: str, version: str) -> str:
     through each other, and the packages that hold them, since importing a module runs those too.
     Comments, docstrings and formatting do not count. A module without readable source (compiled,
     or missing) counts as `version`, its distribution's. Imports made by name at run time
-    (`importlib.import_module`) and other packages are not followed.
+    (`importlib.import_module`, `__all__` of a star import), other packages, and data files beside
+    the modules are not followed: whoever changes those gives the component another `version`.
     """
     texts: dict[str, str] = {}
     waiting = [module]
@@ -50,7 +52,7 @@ def _parse(source: str) -> ast.Module | None:
         warnings.simplefilter("ignore")  # Python has said it once, when it compiled the module
         try:
             return ast.parse(source)
-        except SyntaxError:  # written for another Python and perhaps never imported
+        except (SyntaxError, ValueError):  # written for another Python and perhaps never imported
             return None
 
 
@@ -114,11 +116,26 @@ def _spec(name: str) -> ModuleSpec | None:
         if parent is None or parent.submodule_search_locations is None:
             return None
         path = list(parent.submodule_search_locations)
-    specs = (finder.find_spec(name, path, None) for finder in sys.meta_path)
-    return next((spec for spec in specs if spec is not None), None)
+    try:
+        specs = (finder.find_spec(name, path, None) for finder in sys.meta_path)
+        return next((spec for spec in specs if spec is not None), None)
+    except KeyError:  # Python asks a namespace package's parent where it lies, once it is imported
+        return _namespace(name, path or ())
+
+
+def _namespace(name: str, path: Sequence[str]) -> ModuleSpec | None:
+    folders = [Path(place) / name.rpartition(".")[2] for place in path]
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
+    return spec if spec.submodule_search_locations else None
 
 
 def _source(spec: ModuleSpec) -> str | None:
     """Return a module's text, or None where there is none to read."""
+    if spec.loader is None:  # a namespace package: folders alone, which run nothing
+        return ""
     read = getattr(spec.loader, "get_source", None)  # an optional method of loaders
-    return None if read is None else read(spec.name)
+    try:
+        return None if read is None else read(spec.name)
+    except (ImportError, SyntaxError, UnicodeDecodeError):  # no permission, no known encoding
+        return None
