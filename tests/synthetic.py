@@ -129,6 +129,7 @@ def results(
                             "valid_score": value,
                             "solved": pd.NA if status != "ok" else _solved(value, entry),
                             "failed_update": 812 if bad else pd.NA,
+                            "traceback": "tracebacks/0.txt" if bad and seed else pd.NA,
                         }
                     )
                     if status == "ok":
@@ -202,7 +203,13 @@ def large() -> Results:
     )
 
 
-_TYPES = {"solved": "boolean", "failed_update": "Int64", "trial": "Int64"}
+_TYPES = {
+    "solved": "boolean",
+    "failed_update": "Int64",
+    "trial": "Int64",
+    "exception": "string",
+    "traceback": "string",
+}
 
 _CURVE_COLUMNS = [
     "architecture", "setting", "task", "cell", "replicate", "phase", "trial", "seed_index",
@@ -238,6 +245,8 @@ def _solved(value: float, entry: Mapping[str, Any]) -> bool:
 def _row(where: dict[str, Any], entry: Mapping[str, Any], size: int) -> dict[str, Any]:
     return where | {
         "loss": 0.1,
+        "exception": pd.NA,
+        "traceback": pd.NA,
         "best_update": 1800,
         "updates": 2000,
         "updates_to_solve": float("nan"),

@@ -12,8 +12,8 @@ FEW = ("gru", "lstm")
 MANY = tuple(f"architecture_{number}" for number in range(9))
 
 
-def printed(capsys, architectures):
-    results = synthetic.results(architectures, SETTINGS, reference=architectures[0])
+def printed(capsys, architectures, **changes):
+    results = synthetic.results(architectures, SETTINGS, reference=architectures[0], **changes)
     print_summary(summarise(results, compare(results)))
     return capsys.readouterr().out
 
@@ -37,3 +37,15 @@ def test_where_there_is_none_each_score_has_a_line_of_its_own(capsys, monkeypatc
         "copy_memory(length=40)",
     ]
     assert all(len(line) <= width for line in lines)
+
+
+def test_failed_runs_are_said_and_marked_where_a_mean_leaves_them_out(capsys):
+    some, all_ = "copy_memory(length=20)", "copy_memory(length=40)"
+    out = printed(capsys, FEW, failed={("gru", some): 1, ("lstm", all_): 5})
+    assert "! 6 of 20 runs failed, counted as 0\n" in out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.split()}
+    assert rows["gru"].endswith("9/10 ok   ")
+    assert rows["lstm"].endswith("5/10 ok   ")
+    assert "✕ 4/5 ok" in rows[some]
+    assert "– ✕ 0/5 ok" in rows[all_]
+    assert "✕ k/n ok: only k of n runs finished" in " ".join(out.split())

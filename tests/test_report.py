@@ -180,10 +180,62 @@ def test_a_hostile_name_stays_a_name(tmp_path):
 
 def test_every_failure_is_a_row_with_its_update_and_reason(tmp_path):
     page, markdown = report(tmp_path, failed={("gru", COPY): 2})
-    assert "2 of 10 evaluation runs failed." in page.text
-    assert "✕ 2/5" in page.text
+    assert "2 of 10 evaluation runs and 0 of 18 trials failed." in page.text
+    assert "✕ 3/5 ok" in page.text
     assert markdown.count("| evaluation, seed ") == 2
-    assert "| diverged | 812 | loss is nan |" in markdown
+    assert "| diverged | 812 | 13.0 s | loss is nan |" in markdown
+    assert "| diverged | 812 | 13.0 s | loss is nan [traceback](tracebacks/0.txt) |" in markdown
+    assert [a["href"] for a in page.all("a") if "tracebacks" in a["href"]] == ["tracebacks/0.txt"]
+
+
+def test_what_the_search_stopped_is_no_failure(tmp_path):
+    results = synthetic.results()
+    results.trials.loc[1, "status"] = "pruned"
+    results.trials.loc[2, "status"] = "timeout"
+    write_report(results, tmp_path)
+    markdown = (tmp_path / "report.md").read_text()
+    assert "0 of 10 evaluation runs and 1 of 18 trials failed." in markdown
+    assert "pruned" not in markdown.partition("## Failures")[2].partition("## What was run")[0]
+
+
+def test_means_over_survivors_are_marked_wherever_they_stand(tmp_path):
+    long, short = "adding_uniform(length=50)", "adding_uniform(length=100)"
+    results = synthetic.results(
+        ("gru", "lstm"),
+        (("adding_uniform", 50), ("adding_uniform", 100)),
+        failed={("gru", long): 1, ("lstm", short): 5},
+        spoken=True,
+    )
+    results.manifest["settings"][long]["metrics"] = ["mean_squared_error", "other"]
+    scores = results.runs[["architecture", "setting", "replicate", "seed_index"]]
+    every = [
+        scores.assign(split=split, metric=metric, value=results.runs["score"])
+        for split in ("valid", "test")
+        for metric in ("mean_squared_error", "other")
+    ]
+    kinds = scores.assign(
+        metric="mean_squared_error", kind="odd", sequences=3, value=results.runs["score"]
+    ).dropna(subset="value")
+    with_more = dataclasses.replace(
+        results, scores=pd.concat(every).dropna(subset="value"), kinds=kinds
+    )
+    write_report(with_more, tmp_path)
+    markdown = (tmp_path / "report.md").read_text()
+    page = (tmp_path / "report.html").read_text()
+    sections = dict(part.split("\n", 1) for part in markdown.split("\n## ")[1:])
+    assert "| ✕ 9/10 ok |" in sections["Who leads?"]
+    assert "| ✕ 5/10 ok |" in sections["Who leads?"]
+    assert "✕ 4/5 ok" in sections["Where does it come from?"]
+    assert "✕ 0/5 ok" in sections["Where does it come from?"]
+    assert "✕ n/m ok: only n of m runs finished" in sections["Where does it come from?"]
+    assert "| gru ✕ 4/5 ok |" in sections["What do all metrics say?"]
+    assert "| gru ✕ 4/5 ok |" in sections["Which kinds are hard?"]
+    for figure in ("score_by_parameters", "score_by_target_length"):
+        caption = next(line for line in markdown.splitlines() if f"{figure}.svg" in line)
+        at = markdown.splitlines().index(caption) + 2
+        said = markdown.splitlines()[at]
+        assert f"the mean is over the others: gru on {long} (4/5 ok) and lstm on {short}" in said
+    assert page.count('<small class="x">✕ 4/5 ok</small>') == 3
 
 
 def test_no_failure_is_said_too(tmp_path):

@@ -292,7 +292,7 @@ budget:
         "diverger": False,
     }
     assert "no such luck" in (folder / "report.md").read_text()
-    assert "✕1/1" in out
+    assert "✕ 0/1 ok" in out
 
     _, err = run(tmp_path, "--retry", "crashed", path=plugins, rc=1)
     assert trained(err) == 1

@@ -1,6 +1,7 @@
 import dataclasses
 import math
 
+import pandas as pd
 import pytest
 import synthetic
 from hypothesis import given
@@ -469,3 +470,52 @@ def test_a_summary_cannot_be_changed():
 def test_where_every_run_failed_none_solved_the_task():
     found = entry(summary(failed={("gru", COPY): 5}), "gru")
     assert (found.solved_count, found.solved.n) == (0, 5)
+
+
+def with_timeouts(seeds, **changes):
+    """Results where the runs with these seeds were cut, by architecture."""
+    results = synthetic.results(architectures=("gru", "lstm"), seeds=5, trials=5, **changes)
+    for architecture, which in seeds.items():
+        mine = (results.runs["architecture"] == architecture) & results.runs["seed_index"].isin(
+            which
+        )
+        results.runs.loc[mine, ["status", "score"]] = ["timeout", pd.NA]
+    return results
+
+
+def said_of_limits(results, ok):
+    found = summarise(results, compare(results)).checks
+    return [check.text for check in found if check.ok is ok and "time limits" in check.text]
+
+
+def test_who_was_cut_by_a_time_limit_more_often_is_doubted():
+    results = with_timeouts({"gru": [0, 1, 2], "lstm": [4]})
+    results.trials.loc[results.trials["architecture"] == "gru", "status"] = "timeout"
+    assert said_of_limits(results, ok=False) == [
+        "time limits cut gru 8 of 10 times and lstm 1 of 10 times (trials and runs): comparisons "
+        "favour the quick; raise budget.standard.time_limit, then --retry timeout"
+    ]
+
+
+def test_time_limits_that_cut_all_alike_are_only_noted():
+    results = with_timeouts({"gru": [0], "lstm": [3]})
+    said = "time limits cut all architectures alike: 10 % of trials and runs"
+    assert (said_of_limits(results, ok=True), said_of_limits(results, ok=False)) == ([said], [])
+    assert said_of_limits(with_timeouts({}), ok=True) == []
+
+
+def test_equal_sums_on_different_settings_are_not_alike():
+    settings = (("copy_memory", 20), ("copy_memory", 40))
+    results = with_timeouts({}, settings=settings)
+    runs = results.runs
+    for architecture, setting in (("gru", COPY), ("lstm", "copy_memory(length=40)")):
+        mine = (runs["architecture"] == architecture) & (runs["setting"] == setting)
+        runs.loc[mine, "status"] = "timeout"
+    assert len(said_of_limits(results, ok=False)) == 1
+
+
+def test_rows_of_one_cell_from_several_states_of_its_code_are_doubted():
+    results = synthetic.results()
+    results.runs.loc[0, "cell_source"] = "other"
+    found = [check.text for check in summarise(results, compare(results)).checks if not check.ok]
+    assert "rows from several states of the code of cell gru" in found

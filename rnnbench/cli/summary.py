@@ -6,7 +6,7 @@ from rich.table import Table
 
 from rnnbench.cli.console import console, table
 from rnnbench.findings.summary import Entry, Summary
-from rnnbench.findings.wording import estimate, number
+from rnnbench.findings.wording import estimate, finished, number
 
 UNBOUNDED = 10_000
 """Columns that no table needs."""
@@ -19,6 +19,9 @@ def print_summary(summary: Summary) -> None:
     for line in (summary.banner, summary.verdict, *summary.limits):
         if line:
             out.print(line)
+    for check in summary.checks:
+        if not check.ok and check.section == "failures":
+            out.print(f"! {check.text}")
     out.print(_table(summary))
     out.print()
     wide = _scores(summary)
@@ -28,7 +31,7 @@ def print_summary(summary: Summary) -> None:
     out.print(
         "* not separable from the best of its setting; k/n: runs that solved the task, or on tasks "
         "without a threshold of their own reach the best naive predictor; "
-        "✕ k/n: failed runs, left out of the mean",
+        "✕ k/n ok: only k of n runs finished, and the mean is over these survivors",
         style="dim",
     )
 
@@ -40,7 +43,7 @@ def _table(summary: Summary) -> Table:
             row.architecture,
             row.rank,
             estimate(row.overall),
-            f"{row.runs - row.failed}/{row.runs} ok",
+            finished(row.runs - row.failed, row.runs),
             row.note,
         )
         for row in summary.rows
@@ -78,7 +81,7 @@ def _entry(entry: Entry | None) -> str:
         return "skipped"
     text = number(entry.score.estimate) + ("*" if entry.among_best else "")
     if entry.failed:
-        text += f" ✕{entry.failed}/{entry.runs}"
+        text += f" ✕ {finished(entry.ok, entry.runs)}"
     if entry.solved is not None:
         text += f" {entry.solved_count}/{entry.runs}"
     return text

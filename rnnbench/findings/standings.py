@@ -116,6 +116,18 @@ def counted_units(results: Results, count: int) -> str:
     )
 
 
+def survivors(gathered: Standings) -> str:
+    """Say in a sentence which means are over some of the runs alone; "" where all finished."""
+    some = [
+        f"{one.architecture} on {one.setting} ({wording.finished(one.ok, one.runs)})"
+        for one in gathered.values()
+        if one.failed
+    ]
+    return (
+        f" ✕ Runs failed, and the mean is over the others: {wording.listed(some)}." if some else ""
+    )
+
+
 def standings(results: Results) -> Standings:
     """Gather the runs of every architecture on every setting that the manifest names."""
     manifest = results.manifest

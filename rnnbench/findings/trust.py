@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rnnbench.findings.cut import cut
 from rnnbench.findings.frozen import edges
 from rnnbench.findings.ranking import Ranking
 from rnnbench.findings.standings import Standings, counted_units
@@ -33,6 +34,7 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
     found = (
         *_progress(results),
         _failures(gathered),
+        *_cut(results),
         *_seeds(results, ranking),
         _parameters(results),
         _tuning(results),
@@ -41,6 +43,7 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
         Check(True, "same data in the same order per seed", "method"),
         _code(results),
         *_versions(results),
+        *_sources(results),
     )
     return tuple(sorted(found, key=lambda check: check.ok))
 
@@ -60,6 +63,12 @@ def _failures(gathered: Standings) -> Check:
     if not failed:
         return Check(True, f"none of {counted(runs, 'run')} failed", "failures")
     return Check(False, f"{failed:,} of {counted(runs, 'run')} failed, counted as 0", "failures")
+
+
+def _cut(results: Results) -> Iterator[Check]:
+    alike, text = cut(results)
+    if text:
+        yield Check(alike, text, "failures")
 
 
 def _seeds(results: Results, ranking: Ranking) -> Iterator[Check]:
@@ -144,3 +153,18 @@ def _versions(results: Results) -> Iterator[Check]:
         }
         if len(used) > 1:
             yield Check(False, f"rows from {package} {listed(sorted(used))}", "provenance")
+
+
+def _sources(results: Results) -> Iterator[Check]:
+    """Doubt rows of one cell or task that several states of its code made: some were accepted."""
+    for kind in ("cell", "task"):
+        found: dict[str, set[str]] = {}
+        for table in (results.trials, results.runs):
+            if not table.empty:
+                rows = table[[kind, f"{kind}_source"]].dropna().drop_duplicates()
+                for name, source in rows.itertuples(index=False):
+                    found.setdefault(str(name), set()).add(str(source))
+        mixed = [name for name, sources in found.items() if len(sources) > 1]
+        if mixed:
+            text = f"rows from several states of the code of {kind} {listed(mixed)}"
+            yield Check(False, text, "provenance")

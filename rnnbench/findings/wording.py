@@ -83,6 +83,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def finished(ok: int, runs: int) -> str:
+    """Say how many runs finished: `9/10 ok`."""
+    return f"{ok}/{runs} ok"
+
+
 def space(entry: Mapping[str, Any]) -> str:
     """Write a dimension of a search: `log 0.001 … 0.03`, `0 … 5`, `one of 0.5, 1, 5`."""
     if entry["kind"] == "choice":

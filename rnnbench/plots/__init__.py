@@ -25,7 +25,7 @@ def draw_all(results: Results, folder: Path) -> tuple[Figure | Omitted, ...]:
     gathered = standings(results)
     drawings = (
         score_by_length(results, gathered),
-        score_by_target_length(results),
+        score_by_target_length(results, gathered),
         learning_curves(results),
         best_so_far(results),
         score_by_parameters(results, gathered),

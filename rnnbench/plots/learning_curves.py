@@ -58,7 +58,7 @@ def learning_curves(results: Results) -> Drawing | Omitted:
         _TITLE,
         f"Mean validation score of the evaluation runs against updates; band: 95 % t interval over "
         f"up to {counted_units(results, int(data['n'].max()))}. A failed run "
-        "is in the mean until it failed. Not smoothed; at most "
+        "is in the mean until it failed, as far as its curve is known. Not smoothed; at most "
         f"{points} points a line.",
         data,
         panels,

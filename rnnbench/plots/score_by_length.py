@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from rnnbench.findings.standings import Standings, counted_units
+from rnnbench.findings.wording import finished
 from rnnbench.plots.canvas import (
     COLUMNS,
     Drawing,
@@ -43,7 +44,7 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
         return Omitted(_ID, _TITLE, "every task was run at one length only")
     panels = {}
     failures = {
-        key: f"✕{standing.failed}/{standing.runs}"
+        key: f"✕ {finished(standing.ok, standing.runs)}"
         for key, standing in gathered.items()
         if standing.failed
     }
@@ -82,8 +83,8 @@ def score_by_length(results: Results, gathered: Standings) -> Drawing | Omitted:
         _TITLE,
         f"Mean test score of the runs that finished; band: 95 % t interval over "
         f"up to {counted_units(results, most)}, none where fewer than three "
-        "finished. ✕n/m: n of m runs failed and are left out of the mean. Dashed: the trivial "
-        "predictor. Length on a logarithmic axis.",
+        "finished. ✕ n/m ok: only n of m runs finished, and the mean is over these. Dashed: the "
+        "trivial predictor. Length on a logarithmic axis.",
         data,
         panels,
         panel,

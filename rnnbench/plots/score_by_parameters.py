@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from rnnbench.findings.standings import Standings, counted_units
+from rnnbench.findings.standings import Standings, counted_units, survivors
 from rnnbench.findings.wording import percent
 from rnnbench.plots.canvas import COLUMNS, MARKERS, Drawing, Omitted, draw_anchors
 from rnnbench.plots.palette import look
@@ -74,7 +74,8 @@ def score_by_parameters(results: Results, gathered: Standings) -> Drawing | Omit
             if spread >= _WIDE
             else f"Sizes differ by {percent(spread - 1)} at most: the figure shows whether what is "
             "left of that could explain an order."
-        ),
+        )
+        + survivors(gathered),
         data,
         panels,
         panel,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rnnbench.findings.standings import counted_units, replicated
+from rnnbench.findings.standings import Standings, counted_units, replicated, survivors
 from rnnbench.plots.canvas import COLUMNS, Drawing, Omitted, draw_anchors, draw_series
 from rnnbench.results import Results
 from rnnbench.statistics import mean_interval
@@ -15,7 +15,7 @@ from rnnbench.statistics import mean_interval
 _ID, _TITLE = "score_by_target_length", "Score against the length of the answer"
 
 
-def score_by_target_length(results: Results) -> Drawing | Omitted:
+def score_by_target_length(results: Results, gathered: Standings) -> Drawing | Omitted:
     """Draw the mean test score of the targets of each length, where targets are sequences."""
     settings = results.manifest["settings"]
     architectures = list(results.manifest["architectures"])
@@ -55,7 +55,7 @@ def score_by_target_length(results: Results) -> Drawing | Omitted:
         "Mean score of the runs that finished on the test targets of each length, or span of "
         "lengths where there are many; band: 95 % t interval over up to "
         f"{counted_units(results, int(data['n'].max()))}. Dashed: what needs no network, over all "
-        "lengths.",
+        f"lengths.{survivors(gathered)}",
         data,
         panels,
         panel,

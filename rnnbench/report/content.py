@@ -14,11 +14,20 @@ from rnnbench.findings.overfitting import overfitting
 from rnnbench.findings.standings import counted_units, replicated, unscaled
 from rnnbench.findings.summary import Entry, Summary
 from rnnbench.findings.tuning import amount, tuned
-from rnnbench.findings.wording import GAP, counted, estimate, p_value, percent, signed, span
+from rnnbench.findings.wording import (
+    GAP,
+    counted,
+    estimate,
+    finished,
+    p_value,
+    percent,
+    signed,
+    span,
+)
 from rnnbench.plots import Figure, Omitted
 from rnnbench.report.configurations import MOST_FROZEN, configurations
 from rnnbench.report.described import card, moment, provenance, search, setting
-from rnnbench.report.failures import MOST_FAILURES, Failure, failures
+from rnnbench.report.failures import MOST_FAILURES, Failure, failures, how_many
 from rnnbench.report.kinds import ByKind, by_kind
 from rnnbench.report.looked import Looked, looked
 from rnnbench.report.method import method
@@ -34,7 +43,7 @@ class Mark:
 
     solved  `4/5 solved`, shown before the mean where a task is of the solved-or-not kind; or
             `4/5 reach naive_bayes`, where the best naive predictor is the threshold
-    failed  `✕ 1/5`; the mean is then one over survivors
+    failed  `✕ 4/5 ok`; the mean is then one over survivors
     order   the number to sort by
     """
 
@@ -61,6 +70,7 @@ class Content:
     pairs: Sequence[Mapping[str, str]]
     failures: Sequence[Failure]
     failures_left_out: int
+    failed: str
     frozen: Sequence[Mapping[str, str]]
     frozen_left_out: int
     edges: Sequence[Edge]
@@ -133,6 +143,7 @@ def gather(results: Results, summary: Summary, figures: Sequence[Figure | Omitte
         pairs=[_pair(row) for row in summary.comparisons],
         failures=failed[:MOST_FAILURES],
         failures_left_out=max(0, len(failed) - MOST_FAILURES),
+        failed=how_many(results, summary.failed, summary.runs),
         frozen=chosen[:MOST_FROZEN],
         frozen_left_out=max(0, len(chosen) - MOST_FROZEN),
         edges=edges(results),
@@ -207,7 +218,7 @@ def _mark(entry: Entry, solved_or_not: bool, naive: str) -> Mark:
         score=estimate(entry.score),
         solved=f"{entry.solved_count}/{entry.runs} {word}" if entry.solved is not None else "",
         solved_first=solved_or_not,
-        failed=f"✕ {entry.failed}/{entry.runs}" if entry.failed else "",
+        failed=f"✕ {finished(entry.ok, entry.runs)}" if entry.failed else "",
         among_best=entry.among_best,
         skipped=entry.skipped,
         order="" if math.isnan(mean) else repr(mean),
@@ -226,7 +237,7 @@ def _solve_rate(entry: Entry) -> str:
 
 def _pair(row: Comparison) -> dict[str, str]:
     failed = [
-        f"{name} ✕ {count}/{runs}"
+        f"{name} ✕ {finished(runs - count, runs)}"
         for name, count, runs in (
             (row.architecture, row.failed, row.runs),
             (row.reference, row.failed_reference, row.runs_reference),
@@ -261,7 +272,8 @@ def _forest_caption(results: Results, summary: Summary) -> str:
     left = f" Left out: {why}." if out else ""
     return (
         f"Mean normalised score over {settings}: 0 is the trivial "
-        "predictor, 1 the oracle or a perfect score; failures count as 0. Line and ±: 95 % t "
+        "predictor, 1 the oracle or a perfect score; failures count as 0, and ✕ n/m ok says that "
+        "only n of m runs finished. Line and ±: 95 % t "
         f"interval over {counted_units(results, ranking.units)}. Band: a "
         f"tie, decided by {summary.separation}. Rank: the ranks that these decisions allow.{left}"
     )
@@ -273,9 +285,9 @@ def _table_caption(results: Results, summary: Summary) -> str:
     return (
         f"Mean test score ± half its 95 % t interval over {counted_units(results, most)} or what "
         "finished of them. ↑ higher is better, ↓ lower is better. Shaded: not separable from the "
-        "best of the setting by the 95 % interval of the paired difference. ✕ n/m: n of m runs "
-        "failed; the mean is then over the survivors, while comparisons and the overall score "
-        "count a failure as the trivial predictor. n.a.: does not apply."
+        "best of the setting by the 95 % interval of the paired difference. ✕ n/m ok: only n of m "
+        "runs finished; the mean is then over these survivors, while comparisons and the overall "
+        "score count a failure as the trivial predictor. n.a.: does not apply."
     )
 
 
