@@ -234,7 +234,7 @@ def test_means_over_survivors_are_marked_wherever_they_stand(tmp_path):
         caption = next(line for line in markdown.splitlines() if f"{figure}.svg" in line)
         at = markdown.splitlines().index(caption) + 2
         said = markdown.splitlines()[at]
-        assert f"the mean is over the others: gru on {long} (4/5 ok) and lstm on {short}" in said
+        assert said.endswith(f" ✕ Over the survivors alone: gru on {long} (4/5 ok).")
     assert page.count('<small class="x">✕ 4/5 ok</small>') == 3
 
 

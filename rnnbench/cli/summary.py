@@ -80,8 +80,8 @@ def _entry(entry: Entry | None) -> str:
     if entry.skipped:
         return "skipped"
     text = number(entry.score.estimate) + ("*" if entry.among_best else "")
-    if entry.failed:
-        text += f" ✕ {finished(entry.ok, entry.runs)}"
     if entry.solved is not None:
         text += f" {entry.solved_count}/{entry.runs}"
+    if entry.failed:
+        text += f" ✕ {finished(entry.ok, entry.runs)}"
     return text

@@ -117,15 +117,13 @@ def counted_units(results: Results, count: int) -> str:
 
 
 def survivors(gathered: Standings) -> str:
-    """Say in a sentence which means are over some of the runs alone; "" where all finished."""
+    """Say in a sentence which means are over some of the runs alone; "" where none is."""
     some = [
         f"{one.architecture} on {one.setting} ({wording.finished(one.ok, one.runs)})"
         for one in gathered.values()
-        if one.failed
+        if one.failed and one.ok
     ]
-    return (
-        f" ✕ Runs failed, and the mean is over the others: {wording.listed(some)}." if some else ""
-    )
+    return f" ✕ Over the survivors alone: {wording.listed(some)}." if some else ""
 
 
 def standings(results: Results) -> Standings:

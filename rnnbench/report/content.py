@@ -272,8 +272,8 @@ def _forest_caption(results: Results, summary: Summary) -> str:
     left = f" Left out: {why}." if out else ""
     return (
         f"Mean normalised score over {settings}: 0 is the trivial "
-        "predictor, 1 the oracle or a perfect score; failures count as 0, and ✕ n/m ok says that "
-        "only n of m runs finished. Line and ±: 95 % t "
+        "predictor, 1 the oracle or a perfect score; failures count as 0, and ✕n says that n "
+        "runs failed. Line and ±: 95 % t "
         f"interval over {counted_units(results, ranking.units)}. Band: a "
         f"tie, decided by {summary.separation}. Rank: the ranks that these decisions allow.{left}"
     )

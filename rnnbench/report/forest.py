@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rnnbench.findings.summary import Row, Summary
-from rnnbench.findings.wording import counted, estimate, finished
+from rnnbench.findings.wording import counted, estimate
 from rnnbench.plots.palette import Look, look
 from rnnbench.statistics import Interval
 
@@ -123,7 +123,7 @@ def _line(row: Row, y: float, x: _Scale, layout: _Layout) -> Markup:
         interval = Markup(
             '<line x1="{}" x2="{}" y1="{:g}" y2="{:g}" stroke="{}" stroke-width="3"/>'
         ).format(x(overall.low), x(overall.high), y, y, style.colour)
-    failed = f" ✕ {finished(row.runs - row.failed, row.runs)}" if row.failed else ""
+    failed = f" ✕{row.failed}" if row.failed else ""
     part = ""
     if not row.group:
         part = f" {sum(entry.runs > 0 for entry in row.entries)}/{len(row.entries)}"
