@@ -13,6 +13,7 @@ RnnbenchError
 ├── ClusterError         a scheduler that is gone, or no worker that can train the suite
 ├── UnwantedError        a driver waits no more for what a worker trains
 ├── StoreError           a results folder that is locked, foreign or damaged
+├── WriteError           a file that cannot be written: a full disk, no permission
 └── SealedError          test data was asked for during a search
 """
 
@@ -20,6 +21,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
 
 class RnnbenchError(Exception):
@@ -89,6 +92,21 @@ class UnwantedError(RnnbenchError):
 
 class StoreError(RnnbenchError):
     """A results folder cannot be used."""
+
+
+class WriteError(RnnbenchError):
+    """A file cannot be written."""
+
+    def __init__(self, path: Path, reason: str, *, full: bool = False) -> None:
+        """Name the file and what the system says; `full`: there is no room for it."""
+        why = f"the disk or a quota is full ({reason})" if full else reason
+        cure = "free some space" if full else "see that it can be written"
+        super().__init__(f"{path} cannot be written: {why}; {cure}")
+        self.path, self.reason, self.full = path, reason, full
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let the error travel between processes: by default pickle would pass the text alone."""
+        return partial(type(self), full=self.full), (self.path, self.reason)
 
 
 class SealedError(RnnbenchError):

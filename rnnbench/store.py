@@ -2,74 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import socket
-import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import filelock
-from pydantic import TypeAdapter
-
+from rnnbench import artifacts
+from rnnbench.database import connected, put, transaction
 from rnnbench.errors import StoreError
-from rnnbench.files import write_atomically
+from rnnbench.lock import held
 from rnnbench.member import Finished, Member
+from rnnbench.mending import STORE, examine, mend
+from rnnbench.salvage import Row, Stored, remade, row_of, sort_out
 
-SCHEMA = 1
-
-_FINISHED = TypeAdapter(Finished)
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS members (
-    key TEXT PRIMARY KEY, member TEXT NOT NULL, finished TEXT NOT NULL, made_by TEXT NOT NULL
-) STRICT;
-"""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A finished member and the code that made it: versions and source hashes by name."""
-
-    finished: Finished
-    made_by: Mapping[str, str]
+__all__ = ["Store", "Stored", "read_members"]
 
 
 class Store:
     """The results folder of one suite, held under a lock that dies with its process.
 
-    Use it as a context manager. Raises StoreError where another process holds the folder or the
-    file is not a store of this version.
+    Use it as a context manager; `mended` then says what was damaged and set aside. Raises
+    StoreError where another process holds the folder or the file is not a store of this version.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.artifacts = folder / "artifacts"
-        self._lock = filelock.FileLock(folder / "run.lock")
+        self.artifacts = folder / artifacts.FOLDER
+        self.mended: tuple[str, ...] = ()
+        self._path = folder / STORE
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        holder = self.folder / "run.holder"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            who = holder.read_text() if holder.exists() else "another process"
-            raise StoreError(f"{self.folder} is in use by {who}; wait for it or stop it") from None
-        except OSError as error:
-            raise StoreError(
-                f"{self.folder} cannot be written: {error.strerror}; choose another --results"
-            ) from None
-        try:
-            write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()}")
-            self._database = _opened(self.folder / "store.sqlite", self.folder)
-        except BaseException:
-            self._lock.release()
-            raise
+        with ExitStack() as stack:
+            stack.enter_context(held(self.folder))
+            self.mended = mend(self.folder)
+            self._database = stack.enter_context(closing(connected(self._path)))
+            self._held = stack.pop_all()
         return self
 
     def __exit__(
@@ -78,89 +48,71 @@ class Store:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._database.close()
-        self._lock.release()
+        self._held.__exit__(kind, error, traceback)
 
     def read(self) -> dict[str, Stored]:
-        """Return all finished members by key."""
-        return _members(self._database)
+        """Return all finished members by key.
+
+        Raises:
+            StoreError: one is not as it was written.
+        """
+        found = sort_out(self._database.execute("SELECT * FROM members"))
+        if found.damaged:
+            raise StoreError(f"{self._path} was damaged since it was opened; run again")
+        return dict(found.members)
 
     def commit(
         self, member: Member, finished: Finished, made_by: Mapping[str, str], weights: bytes | None
     ) -> Stored:
-        """Keep one finished member; its weights go to `artifacts/` by content hash first."""
+        """Keep one finished member; its weights go to `artifacts/` by content hash first.
+
+        Raises:
+            WriteError: there is no room; what was kept before stays.
+        """
         if weights is not None:
-            name = f"{hashlib.sha256(weights).hexdigest()[:20]}.safetensors"
-            write_atomically(self.artifacts / name, weights)
-            finished = replace(finished, weights=name)
-        row = (
-            member.key,
-            json.dumps(asdict(member), sort_keys=True),
-            json.dumps(asdict(finished), sort_keys=True),
-            json.dumps(dict(made_by), sort_keys=True),
-        )
-        with self._database:
-            self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", row)
+            finished = replace(finished, weights=artifacts.keep(self.folder, weights))
+        self._write([row_of(member, finished, made_by)])
         return Stored(finished, made_by)
 
     def accept(self, made_by: Mapping[str, Mapping[str, str]]) -> None:
-        """Record, by key, that members count as made by the code installed now."""
-        rows = [(json.dumps(dict(code), sort_keys=True), key) for key, code in made_by.items()]
-        with self._database:
-            self._database.executemany("UPDATE members SET made_by = ? WHERE key = ?", rows)
+        """Record, by key, that members count as made by the code installed now.
+
+        Raises:
+            WriteError: there is no room; nothing has changed.
+        """
+        rows: dict[str, Row] = dict(sort_out(self._database.execute("SELECT * FROM members")).rows)
+        self._write(remade(rows[key], code) for key, code in made_by.items() if key in rows)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Drop these members, so that they are trained again."""
-        with self._database:
+        """Drop these members, so that they are trained again.
+
+        Raises:
+            WriteError: it cannot be written; nothing has changed.
+        """
+        with transaction(self._database, self._path):
             self._database.executemany(
                 "DELETE FROM members WHERE key = ?", [(key,) for key in keys]
             )
 
+    def _write(self, rows: Iterable[Row]) -> None:
+        with transaction(self._database, self._path):
+            put(self._database, rows)
 
-def read_members(folder: Path) -> dict[str, Stored]:
+
+def read_members(folder: Path, tell: Callable[[str], None] | None = None) -> dict[str, Stored]:
     """Return all finished members of a results folder by key, without holding it.
+
+    tell   is told of damage, a line each kind, and what is sound is returned; None: damage raises
 
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
-    path = folder / "store.sqlite"
-    if not path.is_file():
-        raise StoreError(f"{folder} has no store.sqlite")
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return _members(database)
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path} cannot be read as a store ({error})") from None
-
-
-def _members(database: sqlite3.Connection) -> dict[str, Stored]:
-    rows = database.execute("SELECT key, finished, made_by FROM members")
-    return {
-        key: Stored(_FINISHED.validate_json(finished), json.loads(made_by))
-        for key, finished, made_by in rows
-    }
-
-
-def _opened(path: Path, folder: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path)
-    try:
-        version: Any = database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA):
-            raise StoreError(
-                f"{path} was written by another version of rnnbench (schema {version}, "
-                f"expected {SCHEMA}); use another --results folder"
-            )
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        with database:
-            database.executescript(_TABLES)
-            database.execute(f"PRAGMA user_version = {SCHEMA}")
-    except sqlite3.DatabaseError as error:
-        database.close()
-        raise StoreError(
-            f"{path} cannot be read as a store ({error}); move {folder} away"
-        ) from None
-    except StoreError:
-        database.close()
-        raise
-    return database
+    if not (folder / STORE).is_file():
+        raise StoreError(f"{folder} has no {STORE}")
+    found = examine(folder)
+    for line in found.damage:
+        said = f"{line}; `rnnbench run` sets this aside and trains again what is missing"
+        if tell is None:
+            raise StoreError(said)
+        tell(said)
+    return dict(found.sorted.members)

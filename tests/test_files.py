@@ -1,6 +1,10 @@
+import errno
+import pickle
+
 import pytest
 
-from rnnbench.files import write_atomically
+from rnnbench.errors import WriteError
+from rnnbench.files import is_temporary, size_of, write_atomically, writing
 
 
 def test_folders_are_made_and_text_is_utf_8(tmp_path):
@@ -21,10 +25,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_debris(tmp_path, monkeypa
     path = write_atomically(tmp_path / "x", b"old")
 
     def full(_):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(WriteError, match=r"the disk or a quota is full \(No space left"):
         write_atomically(path, b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["x"]
     assert path.read_bytes() == b"old"
@@ -35,3 +39,23 @@ def test_an_open_reader_keeps_the_version_it_opened(tmp_path):
     with path.open("rb") as reader:
         write_atomically(path, b"new")
         assert reader.read() == b"old"
+
+
+def test_an_error_survives_the_way_between_processes(tmp_path):
+    for full in (True, False):
+        error = WriteError(tmp_path / "x", "why", full=full)
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_what_a_killed_writer_leaves_is_told_from_other_files(tmp_path):
+    with writing(tmp_path / "runs.csv") as temporary:
+        assert is_temporary(temporary.name)
+    for name in ("runs.csv", ".runs.csv", ".notes.txt.abcdefgh", ".report.md.swp", ".hidden"):
+        assert not is_temporary(name)
+
+
+def test_links_are_not_followed_when_a_folder_is_measured(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"12345")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert size_of(tmp_path) == 5 + (tmp_path / "loop").lstat().st_size

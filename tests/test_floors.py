@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
-    0: "direction errors examples files hyperparameters initial machine reading results text",
+    0: "direction errors caches examples files hyperparameters initial machine reading results "
+    "text",
     1: "allocator checkpoints datafiles devices memory options contests seeds contracts member "
-    "fit judged statistics",
+    "fit judged statistics artifacts lock salvage database mending",
     2: "hookspecs suite study store",
     3: "registry recurrence",
     4: "tasks nn group findings assessing showing showing_pictures lengthwise kindwise",

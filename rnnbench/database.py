@@ -1,0 +1,268 @@
+"""The file of a store: SQLite with one table, written whole, read, and read past damage.
+
+A rollback journal, and not a write-ahead log: what is committed is in the file itself, so that it
+can be copied, shared on a network and read where nothing may be written.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnbench.errors import StoreError, WriteError
+from rnnbench.files import writing
+from rnnbench.salvage import APPLICATION, SCHEMA, Row, whose
+
+SIDES = ("-journal", "-wal", "-shm")
+"""What SQLite may leave beside a file when its process is killed."""
+
+PATIENCE = 60
+"""Seconds to wait for a reader or a writer to be done."""
+
+PAGE = 4096
+
+LEAST = 256
+"""Bytes that a member takes at least: how far to look for rows past damage."""
+
+_SCHEMA = f"""
+PRAGMA page_size = {PAGE};
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {SCHEMA};
+CREATE TABLE members (
+    key TEXT PRIMARY KEY, member TEXT NOT NULL, finished TEXT NOT NULL, made_by TEXT NOT NULL,
+    digest TEXT NOT NULL
+) STRICT;
+"""
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_LOCKED_OUT = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The rows that could be read, and what is wrong with the file: "" where nothing is."""
+
+    rows: tuple[tuple[object, ...], ...]
+    fault: str = ""
+    schema: int = SCHEMA
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """Open a file that exists; columns are bytes, and nothing that a schema holds is executed."""
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    database = sqlite3.connect(address, uri=True, isolation_level=None, timeout=PATIENCE)
+    database.text_factory = bytes
+    database.execute("PRAGMA trusted_schema = OFF")
+    return database
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Commit all of a block, or none of it.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise _unwritable(path, error) from None
+
+
+def put(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Write rows, each in place of the one with its key, in a transaction."""
+    texts = ([part.decode() for part in row] for row in rows)
+    database.executemany("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?)", texts)
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write a store anew, in place of the one that is there.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    try:
+        with writing(path) as temporary, closing(connected(temporary)) as database:
+            database.executescript(_SCHEMA)
+            with transaction(database, path):
+                put(database, rows)
+    except sqlite3.Error as error:
+        raise _unwritable(path, error) from None
+
+
+def replace(path: Path, rows: Iterable[Row], *, damaged: bool) -> None:
+    """Write a store anew over one that is damaged, or of an older schema.
+
+    What SQLite left beside the old one would be taken for the new one's, and is removed.
+
+    Raises:
+        StoreError: another program is reading it.
+        WriteError: it cannot be written.
+    """
+    if damaged:
+        for side in with_sides(path)[1:]:
+            side.unlink()
+    else:
+        try:
+            with closing(connected(path)) as database:
+                database.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be converted now ({error}); try again") from None
+    write(path, rows)
+
+
+def read(path: Path) -> Contents:
+    """Read a store, and past what is damaged.
+
+    A transaction that a killed process left half done is undone; in a folder that cannot be
+    written, in a copy.
+
+    Raises:
+        StoreError: it is another program's, a newer rnnbench's, or cannot be opened.
+    """
+    try:
+        try:
+            return _read(path)
+        except sqlite3.DatabaseError as error:
+            if _code(error) not in _LOCKED_OUT:
+                raise
+        with copied(path) as copy:
+            return _read(copy)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from None
+
+
+@contextmanager
+def copied(path: Path) -> Iterator[Path]:
+    """Copy a store, with what belongs to it, to where it may be changed."""
+    with tempfile.TemporaryDirectory(prefix="rnnbench-") as place:
+        for each in with_sides(path):
+            shutil.copyfile(each, Path(place, each.name))
+        yield Path(place, path.name)
+
+
+def with_sides(path: Path) -> list[Path]:
+    """Return the files that make up a store: itself and what SQLite left beside it."""
+    sides = (path.with_name(path.name + side) for side in SIDES)
+    return [path, *(side for side in sides if side.is_file())]
+
+
+def _read(path: Path) -> Contents:
+    fault, schema = "", SCHEMA
+    if path.stat().st_size == 0:
+        return Contents((), "the file is empty")
+    try:
+        with closing(connected(path)) as database:
+            database.execute("BEGIN")
+            application, schema = (
+                database.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("application_id", "user_version")
+            )
+            tables = _tables(database)
+            owner = whose(application, schema, tables)
+            if owner == "newer":
+                raise StoreError(
+                    f"{path} was written by another version of rnnbench (schema {schema}, "
+                    f"expected {SCHEMA}); use another --results folder"
+                )
+            if owner == "foreign":
+                names = ", ".join(sorted(tables)) or "no tables"
+                raise StoreError(
+                    f"{path} is another program's database ({names}); nothing in it was touched: "
+                    "move it away, or choose another --results"
+                )
+            if owner == "damaged":
+                fault = "it lacks the table of members"
+            else:
+                said = database.execute("PRAGMA integrity_check(1)").fetchone()[0].decode()
+                if said == "ok":
+                    rows = tuple(database.execute("SELECT * FROM members ORDER BY rowid"))
+                    return Contents(rows, "", schema)
+                fault = " ".join(said.split())
+    except sqlite3.DatabaseError as error:
+        if _code(error) not in _DAMAGED:
+            raise
+        fault = str(error)
+    return Contents(tuple(_rescued(path)), fault, schema)
+
+
+def _tables(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """Return the columns of whatever the file holds: tables, views, triggers."""
+    known = "sqlite_autoindex_members_%"
+    names = _texts(
+        database.execute("SELECT name FROM sqlite_schema WHERE name NOT LIKE ?", [known])
+    )
+    columns = "SELECT name FROM pragma_table_info(?)"
+    return {name: tuple(_texts(database.execute(columns, [name]))) for name in names}
+
+
+def _texts(rows: Iterable[tuple[bytes]]) -> list[str]:
+    return [text.decode(errors="replace") for (text,) in rows]
+
+
+def _rescued(path: Path) -> Iterator[tuple[object, ...]]:
+    """Yield the rows that can still be read, in a copy: as it is, then with a first page anew.
+
+    The first page says where the table lies, and that is the same in every store.
+    """
+    with copied(path) as copy:
+        yield from _walked(copy)
+        for side in with_sides(copy)[1:]:
+            side.unlink()
+        whole = copy.read_bytes()
+        if len(whole) < PAGE:
+            return
+        model = copy.with_name("model")
+        write(model, ())
+        first = bytearray(model.read_bytes()[:PAGE])
+        first[28:32] = (len(whole) // PAGE).to_bytes(4)
+        copy.write_bytes(bytes(first) + whole[PAGE:])
+        yield from _walked(copy)
+
+
+def _walked(path: Path) -> Iterator[tuple[object, ...]]:
+    """Yield rows from the first on up to damage, from the last down to damage, then one by one."""
+    low, high = 0, None
+    with closing(connected(path)) as database:
+        try:
+            for number, *row in database.execute("SELECT rowid, * FROM members ORDER BY rowid"):
+                low = number
+                yield tuple(row)
+            return
+        except sqlite3.Error:
+            pass  # as far as it goes
+        after = "SELECT rowid, * FROM members WHERE rowid > ? ORDER BY rowid DESC"
+        try:
+            for number, *row in database.execute(after, [low]):
+                high = number
+                yield tuple(row)
+        except sqlite3.Error:
+            pass  # likewise
+        if high is None:
+            high = low + path.stat().st_size // LEAST
+        for number in range(low + 1, high):
+            try:
+                yield from database.execute("SELECT * FROM members WHERE rowid = ?", [number])
+            except sqlite3.Error:
+                continue  # it lies on a damaged page
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary code of an error; -1 where it gives none."""
+    return getattr(error, "sqlite_errorcode", -1) & 0xFF
+
+
+def _unwritable(path: Path, error: sqlite3.Error) -> WriteError:
+    return WriteError(path, str(error), full=_code(error) == sqlite3.SQLITE_FULL)

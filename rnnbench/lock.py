@@ -1,0 +1,73 @@
+"""Hold a results folder: one process at a time, and nobody once that process is dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+
+from rnnbench.errors import StoreError
+from rnnbench.files import write_atomically
+
+LOCK, HOLDER = "run.lock", "run.holder"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is made where it is missing; `run.holder` says who does.
+
+    Raises:
+        StoreError: another process holds it, or it cannot be held.
+        WriteError: there is no room to say who holds it.
+    """
+    lock, holder = filelock.FileLock(folder / LOCK), folder / HOLDER
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file, not a folder; move it or choose another --results")
+    if (folder / LOCK).is_dir():
+        raise StoreError(f"{folder / LOCK} is a folder, not a file; move it away")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise StoreError(f"{folder} is in use by {_named(holder)}; wait or stop it") from None
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written: {error.strerror}; choose another --results"
+        ) from None
+    try:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        who = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
+        write_atomically(holder, json.dumps(who) + "\n")
+        yield
+    finally:
+        with suppress(OSError):  # it says nothing once the lock is free
+            holder.unlink()
+        lock.release()
+
+
+def _named(holder: Path) -> str:
+    """Name who holds the lock; what a process that is dead has left does not count."""
+    try:
+        who = json.loads(holder.read_bytes())
+        process, host, since = int(who["process"]), str(who["host"]), str(who["since"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "another process"
+    if host == socket.gethostname() and not _alive(process):
+        return "another process"
+    return f"process {process} on {host} since {since}"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    return True
