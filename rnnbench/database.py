@@ -39,8 +39,13 @@ CREATE TABLE members (
 ) STRICT;
 """
 
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# the statements are always the same: one that SQLite takes for wrong finds another schema there
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _LOCKED_OUT = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+_JOURNALS = (bytes((1, 1)), bytes((2, 2)))
+"""How a header says that writers keep a rollback journal, or as in schema 1 a write-ahead log."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,9 @@ def with_sides(path: Path) -> list[Path]:
 
 def _read(path: Path) -> Contents:
     fault, schema = "", SCHEMA
-    if path.stat().st_size == 0:
+    with path.open("rb") as file:
+        first = file.read(PAGE)
+    if not first:
         return Contents((), "the file is empty")
     try:
         with closing(connected(path)) as database:
@@ -178,13 +185,15 @@ def _read(path: Path) -> Contents:
                     f"expected {SCHEMA}); use another --results folder"
                 )
             if owner == "foreign":
-                names = ", ".join(sorted(tables)) or "no tables"
+                names = ", ".join(sorted(tables))
                 raise StoreError(
                     f"{path} is another program's database ({names}); nothing in it was touched: "
                     "move it away, or choose another --results"
                 )
             if owner == "damaged":
                 fault = "it lacks the table of members"
+            elif first[18:20] not in _JOURNALS:
+                fault = "its header is damaged"
             else:
                 said = database.execute("PRAGMA integrity_check(1)").fetchone()[0].decode()
                 if said == "ok":

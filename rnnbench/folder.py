@@ -43,15 +43,17 @@ def budget_before(folder: Path) -> str:
         return ""
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path, tell: Callable[[str], None] | None = None) -> Results:
     """Rebuild the tables of a results folder from its store.
+
+    tell   is told what of the store is damaged, and the rest is shown; None: damage raises
 
     Raises:
         InputError: the folder holds no results.
         StoreError: a file in it is damaged.
     """
     manifest = _parsed(folder, MANIFEST, _MANIFEST.validate_json)
-    studies, stored = read_studies(folder), read_members(folder)
+    studies, stored = read_studies(folder), read_members(folder, tell)
     # a run that was killed had no time to count
     facts = Campaign(studies, stored).count.facts
     return tabulate(manifest | facts, studies, stored)
@@ -74,4 +76,6 @@ def _parsed(folder: Path, name: str, parse: Callable[[bytes], T]) -> T:
     try:
         return parse(path.read_bytes())
     except ValueError as error:
-        raise StoreError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        raise StoreError(
+            f"{path} is damaged: {' '.join(str(error).split())}; `rnnbench run` writes it anew"
+        ) from None

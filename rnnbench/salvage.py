@@ -108,15 +108,15 @@ def whose(
 ) -> Literal["ours", "newer", "foreign", "damaged"]:
     """Say whose SQLite file it is, by what it says of itself and the columns of its tables.
 
-    What was ours and does not hold our table any more is damaged, and so is an empty file.
+    What bears a mark of ours but not all of them is damaged, and so is a file without tables.
     """
-    if application == APPLICATION:
-        if SCHEMA < schema <= NEWEST:
-            return "newer"
-        return "ours" if (schema, tables) == (SCHEMA, {"members": COLUMNS}) else "damaged"
-    if (schema, tables) == (1, {"members": COLUMNS[:-1]}):
+    now, before = {"members": COLUMNS}, {"members": COLUMNS[:-1]}
+    if (application, schema, tables) in ((APPLICATION, SCHEMA, now), (0, 1, before)):
         return "ours"
-    return "foreign" if tables or application or schema else "damaged"
+    if application == APPLICATION and SCHEMA < schema <= NEWEST:
+        return "newer"
+    marked = application == APPLICATION or tables in (now, before)
+    return "damaged" if marked or not tables else "foreign"
 
 
 def _json(value: Mapping[str, object]) -> bytes:

@@ -1,5 +1,7 @@
 import json
 import math
+import sqlite3
+from contextlib import closing
 
 import pytest
 from studies import play, study
@@ -91,5 +93,15 @@ def test_a_study_of_another_shape_is_named(folder):
 
 def test_a_damaged_store_is_named(folder):
     (folder / "store.sqlite").write_bytes(b"no database " * 100)
-    with pytest.raises(StoreError, match=r"store\.sqlite cannot be read"):
+    with pytest.raises(StoreError, match=r"store\.sqlite is damaged \(file is not a database\)"):
         read_results(folder)
+
+
+def test_what_is_sound_of_a_damaged_store_is_shown_and_the_rest_is_counted(folder):
+    with closing(sqlite3.connect(folder / "store.sqlite", isolation_level=None)) as database:
+        database.execute("UPDATE members SET digest = 'x' WHERE rowid = 5")
+    said = []
+    results = read_results(folder, said.append)
+    assert results.manifest["members"]["present"] == 4
+    assert results.manifest["interrupted"]
+    assert "1 stored members that are not as they were written" in said[0]

@@ -1,8 +1,13 @@
 import hashlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from studies import play, study
 
 from rnnbench.errors import StoreError
 from rnnbench.member import Finished, Point, Score
-from rnnbench.store import Store, read_members
+from rnnbench.store import Store, Stored, read_members
 
 MADE_BY = {"rnnbench": "1", "torch": "2", "cell": "c", "task": "t"}
 FINISHED = Finished(
@@ -57,49 +62,156 @@ def test_forgotten_members_are_gone(tmp_path: Path) -> None:
         assert store.read() == {}
 
 
-def test_a_second_driver_is_told_who_holds_the_folder(tmp_path: Path) -> None:
-    with Store(tmp_path), pytest.raises(StoreError, match=f"in use by process {os.getpid()} on"):
-        Store(tmp_path).__enter__()
-    with Store(tmp_path):  # and afterwards it is free
+def change(folder: Path, *statements: str) -> None:
+    """Change a store behind its back."""
+    with closing(sqlite3.connect(folder / "store.sqlite", isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with Store(tmp_path):
         pass
-
-
-def test_a_process_killed_while_it_holds_the_folder_leaves_it_free(tmp_path: Path) -> None:
-    code = (
-        "import os, sys; from pathlib import Path; from rnnbench.store import Store\n"
-        "Store(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
-    assert done.returncode == -9
-    with Store(tmp_path) as store:
-        assert store.read() == {}
-
-
-def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
-    broken = tmp_path / "store.sqlite"
-    broken.write_bytes(b"not a database, but long enough to be looked at " * 40)
-    with pytest.raises(StoreError, match=r"store\.sqlite cannot be read as a store"):
+    change(tmp_path, "PRAGMA user_version = 3")
+    with pytest.raises(StoreError, match="another version of rnnbench"):
         Store(tmp_path).__enter__()
-    broken.unlink()
+
+
+def test_another_program_s_database_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE photos (name TEXT)")
+    before = path.read_bytes()
+    for door in (Store(tmp_path).__enter__, partial(read_members, tmp_path, print)):
+        with pytest.raises(StoreError, match=r"another program's database \(photos\)"):
+            door()
+    assert path.read_bytes() == before
+    path.unlink()
     with Store(tmp_path):  # the lock was given back
         pass
 
 
-def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
-    database = sqlite3.connect(tmp_path / "store.sqlite")
-    database.execute("PRAGMA user_version = 99")
-    database.commit()
-    database.close()
-    with pytest.raises(StoreError, match="another version of rnnbench"):
-        Store(tmp_path).__enter__()
+def test_a_reader_sees_what_is_committed_while_a_run_writes(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.commit(member(), FINISHED, MADE_BY, None)
+        assert list(read_members(tmp_path)) == [member().key]
+        # nothing else is needed: the file alone may be copied
+        (tmp_path / "copy").mkdir()
+        shutil.copy(tmp_path / "store.sqlite", tmp_path / "copy")
+        assert list(read_members(tmp_path / "copy")) == [member().key]
+
+
+KILLED = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN IMMEDIATE")
+database.execute("UPDATE members SET made_by = ?", ["x" * 100_000])
+database.execute("DELETE FROM members")
+os.kill(os.getpid(), 9)
+"""
+
+
+def kill_in_a_transaction(folder: Path) -> None:
+    with Store(folder) as store:
+        for ask in play(study())[0]:
+            store.commit(ask.member, FINISHED, MADE_BY, None)
+    words = [sys.executable, "-c", KILLED, str(folder / "store.sqlite")]
+    assert subprocess.run(words, check=False).returncode == -9
+    assert (folder / "store.sqlite-journal").stat().st_size > 0
+
+
+def test_a_transaction_that_was_killed_half_way_is_undone(tmp_path: Path) -> None:
+    kill_in_a_transaction(tmp_path)
+    assert len(read_members(tmp_path)) == len({ask.member.key for ask in play(study())[0]})
+    assert not (tmp_path / "store.sqlite-journal").exists()
+
+
+@pytest.fixture
+def readonly() -> Iterator[Path]:
+    """A folder that this process cannot write to once it calls `close`; root could."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield folder
+        if os.getuid() == 0:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def close(folder: Path) -> None:
+    folder.chmod(0o555)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+
+
+def test_a_killed_transaction_is_read_around_where_nothing_may_be_written(readonly: Path) -> None:
+    kill_in_a_transaction(readonly)
+    for path in readonly.glob("store.sqlite*"):
+        path.chmod(0o644)
+    close(readonly)
+    assert len(read_members(readonly)) == len({ask.member.key for ask in play(study())[0]})
+    assert (readonly / "store.sqlite-journal").exists()
+    with pytest.raises(StoreError, match="cannot be written: Permission denied; choose another"):
+        Store(readonly).__enter__()
+
+
+def test_a_store_without_digests_is_taken_over(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.commit(member(), FINISHED, MADE_BY, None)
+    change(
+        tmp_path,
+        "ALTER TABLE members DROP COLUMN digest",
+        "PRAGMA application_id = 0",
+        "PRAGMA user_version = 1",
+        "PRAGMA journal_mode = WAL",
+    )
+    before = read_members(tmp_path)
+    with Store(tmp_path) as store:
+        assert store.mended == ()
+        assert store.read() == before == {member().key: Stored(FINISHED, MADE_BY)}
+    with Store(tmp_path) as store:
+        assert store.read() == before
+    assert sorted(path.name for path in tmp_path.glob("store.sqlite*")) == ["store.sqlite"]
+
+
+def test_members_accepted_as_made_by_other_code_stay_sound(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.commit(member(), FINISHED, MADE_BY, None)
+        store.accept({member().key: {"cell": "other"}, "nobody": {}})
+    assert read_members(tmp_path) == {member().key: Stored(FINISHED, {"cell": "other"})}
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from rnnbench.errors import WriteError
+from rnnbench.store import Store
+sys.path.insert(0, sys.argv[2])
+from studies import play, study
+asks, finished = play(study())
+with Store(Path(sys.argv[1])) as store:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+    for ask in asks:
+        weights = b"x" * 50_000 if sys.argv[3] == "weights" else None
+        try:
+            store.commit(ask.member, finished[ask.member.key], {"cell": "c" * 4000}, weights)
+        except WriteError as error:
+            print(len(store.read()), error)
+            break
+"""
+
+
+@pytest.mark.parametrize("what", ["weights", "rows"])
+def test_a_full_disk_is_named_and_what_was_kept_stays(tmp_path: Path, what: str) -> None:
+    words = [sys.executable, "-c", FULL, str(tmp_path), str(Path(__file__).parent), what]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    kept, _, said = done.stdout.partition(" ")
+    assert "cannot be written" in said, done.stderr
+    assert len(read_members(tmp_path)) == int(kept)
+    assert (int(kept) == 0) == (what == "weights")
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_reading_a_folder_without_a_store_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"has no store\.sqlite"):
         read_members(tmp_path)
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"file/suite cannot be written: Not a directory; choose"):
-        Store(tmp_path / "file" / "suite").__enter__()
