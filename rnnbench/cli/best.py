@@ -28,19 +28,23 @@ def command(
     ] = None,
 ) -> None:
     """Print a frozen configuration as JSON, and write the weights of one of its runs."""
+    from rnnbench import artifacts
     from rnnbench.best import best_run
+    from rnnbench.cli.kept import tell
     from rnnbench.errors import StoreError
     from rnnbench.files import write_atomically
     from rnnbench.folder import read_studies
     from rnnbench.store import read_members
 
     best = best_run(
-        read_studies(folder), read_members(folder), architecture, setting, replicate, seed
+        read_studies(folder), read_members(folder, tell), architecture, setting, replicate, seed
     )
     typer.echo(json.dumps(best.configuration, indent=1, ensure_ascii=False))
     if weights is not None:
-        artifact = folder / "artifacts" / str(best.finished.weights)
-        if not artifact.is_file():
-            raise StoreError(f"{artifact} is missing; the weights of this run are lost")
-        write_atomically(weights, artifact.read_bytes())
+        name = str(best.finished.weights)
+        if fault := artifacts.fault(folder, name):
+            raise StoreError(
+                f"{folder / artifacts.FOLDER / name} is {fault}; `rnnbench run` trains it again"
+            )
+        write_atomically(weights, (folder / artifacts.FOLDER / name).read_bytes())
         typer.echo(f"weights  {weights}", err=True)

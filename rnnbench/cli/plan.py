@@ -16,6 +16,7 @@ from rnnbench.cli.environment import (
     forced_backend,
     visible_gpus,
 )
+from rnnbench.cli.kept import megabytes, tell
 from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def command(
         )
     tasks = Tasks(registry, files)
     folder = results / wanted.name
-    stored = read_members(folder) if (folder / "store.sqlite").is_file() else {}
+    stored = read_members(folder, tell) if (folder / "store.sqlite").is_file() else {}
     rows: dict[str, list[Sequence[str]]] = {}
     seconds, to_do, unknown = 0.0, 0, 0
     for study in planned.studies:
@@ -116,7 +117,7 @@ def command(
     time = _time(to_do, unknown, seconds / number)
     out.print(
         f"{counted(to_do, 'member')} to train{time} on {counted(number, 'worker')}; "
-        f"about {disk / 1e6:.1f} MB of weights in {folder}"
+        f"about {megabytes(disk)} of weights in {folder}"
     )
 
 

@@ -14,12 +14,13 @@ def command(
     ],
 ) -> None:
     """Rebuild the tables, figures and report of a results folder."""
+    from rnnbench.cli.kept import tell
     from rnnbench.cli.summary import print_summary
     from rnnbench.folder import read_results
     from rnnbench.report import write_report
     from rnnbench.results import write_tables
 
-    results = read_results(folder)
+    results = read_results(folder, tell)
     write_tables(results, folder)
     report = write_report(results, folder)
     print_summary(report.summary)

@@ -22,6 +22,7 @@ from rnnbench.cli.environment import (
     visible_gpus,
 )
 from rnnbench.cli.interrupts import interrupts
+from rnnbench.cli.kept import kept_on_failure, megabytes, tell
 from rnnbench.cli.options import (
     Budget,
     Devices,
@@ -84,6 +85,7 @@ def command(
     from rnnbench.cluster import Local, slots_for
     from rnnbench.devices import gpus_for
     from rnnbench.executor import Executor
+    from rnnbench.files import size_of
     from rnnbench.folder import budget_before, write_manifest, write_studies
     from rnnbench.machine import cores, memory, versions
     from rnnbench.manifest import Session, manifest_of
@@ -125,7 +127,13 @@ def command(
         checkpoints=Checkpoints((results / wanted.name / "checkpoints").absolute(), checkpoint),
     )
     executor = Executor(Local(slots, inherited()), terms)
-    with Store(results / wanted.name) as store, interrupts() as interrupted:
+    with (
+        Store(results / wanted.name) as store,
+        interrupts() as interrupted,
+        kept_on_failure(store, words),
+    ):
+        for line in store.mended:
+            tell(line)
         campaign = settle(
             planned.studies,
             store,
@@ -161,7 +169,7 @@ def command(
     if any(count.left.values()):
         typer.echo(f"interrupted; all finished members are kept. Continue: {words}", err=True)
         raise typer.Exit(130)
-    typer.echo(f"\nreport  {report}")
+    typer.echo(f"\nreport  {report}\nfolder  {store.folder}, {megabytes(size_of(store.folder))}")
     if count.untouched:
         typer.echo(
             f"{count.untouched} other members are missing and were left so; `rnnbench run` without "

@@ -1,0 +1,38 @@
+"""Say what is kept: the members of a run that cannot write on, and how large a folder is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from rnnbench.errors import RnnbenchError, WriteError
+
+if TYPE_CHECKING:
+    from rnnbench.store import Store
+
+
+@contextmanager
+def kept_on_failure(store: Store, words: str) -> Iterator[None]:
+    """Where something cannot be written, say how many members are kept and how to continue.
+
+    words  the command that continues the run
+    """
+    try:
+        yield
+    except WriteError as error:
+        raise RnnbenchError(
+            f"{error}. {len(store.read())} members are kept; then continue: {words}"
+        ) from None
+
+
+def tell(line: str) -> None:
+    """Say on stderr what of a folder is damaged."""
+    typer.echo(f"damaged: {line}", err=True)
+
+
+def megabytes(size: int) -> str:
+    """Write a number of bytes for people."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
