@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
+KERNELS, DATA = "kernels", "data"
+
 
 def cache_folder(name: str) -> Path:
     """Return a folder of the user's cache, or of the temporary one for a user without a home."""
-    cache = user_cache_path("rnnbench")
-    if not cache.is_absolute():  # `~` stays as it is where nobody knows the user
-        cache = Path(tempfile.gettempdir(), f"rnnbench-{os.getuid()}")
-    return cache / name
+    with suppress(RuntimeError):  # nobody knows the user, and older versions leave a `~`
+        cache = user_cache_path("rnnbench")
+        if cache.is_absolute():
+            return cache / name
+    return Path(tempfile.gettempdir(), f"rnnbench-{os.getuid()}", name)

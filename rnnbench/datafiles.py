@@ -11,19 +11,15 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pooch
-from platformdirs import user_cache_path
 
+from rnnbench.caches import DATA, cache_folder
 from rnnbench.errors import DataError
 
 _ADDRESS = re.compile(r"(https?://[^#]+)#sha256=([0-9a-fA-F]{64})")
-
-
-def cache_folder() -> Path:
-    """Return where fetched files are kept."""
-    return user_cache_path("rnnbench") / "data"
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class DataFiles:
     """
 
     folders: tuple[Path, ...] = ()
-    cache: Path = field(default_factory=cache_folder)
+    cache: Path = field(default_factory=partial(cache_folder, DATA))
     fetching: Callable[[str], None] | None = None
 
     def find(self, name: str) -> Path:
@@ -75,6 +71,11 @@ class DataFiles:
         try:
             pooch.retrieve(address, f"sha256:{digest}", fname=path.name, path=self.cache)
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:  # of a file, not of the network
+                raise DataError(
+                    f"{address} cannot be kept in {self.cache}: {error.strerror}; set "
+                    "XDG_CACHE_HOME to a folder that can be written, or give the file's path"
+                ) from None
             said = " ".join(str(error).split())
             raise DataError(f"{address} cannot be fetched: {said}") from None
         return path

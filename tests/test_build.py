@@ -15,7 +15,7 @@ import pytest
 
 from rnnbench.errors import BuildError
 from rnnbench.recurrence import build
-from rnnbench.recurrence.build import Compiler, cache_folder, find_compiler, library
+from rnnbench.recurrence.build import Compiler, find_compiler, library
 
 pytestmark = pytest.mark.skipif(
     not any(shutil.which(name) for name in build.COMPILERS), reason="no C++ compiler"
@@ -480,8 +480,3 @@ def test_each_compiler_builds_for_each_target(name, target, folder):
 
 def test_no_flag_lets_denormals_or_nan_be_lost(compiler):
     assert not {"-ffast-math", "-Ofast", "-ffinite-math-only"} & set(compiler.flags)
-
-
-def test_libraries_are_kept_in_the_users_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "rnnbench" / "kernels"

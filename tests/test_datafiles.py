@@ -93,6 +93,13 @@ def test_what_is_fetched_must_be_what_was_named(server, tmp_path):
     assert not [path for path in (tmp_path / "cache").glob("*") if path.is_file()]
 
 
+def test_a_cache_that_takes_no_file_is_named(server, tmp_path):
+    (tmp_path / "cache").write_text("in the way")
+    files = DataFiles((), tmp_path / "cache", lambda address: None)
+    with pytest.raises(DataError, match=r"a\.txt cannot be kept in .*cache: .*; set XDG_CACHE"):
+        files.find(f"{server}/a.txt#sha256={HASH}")
+
+
 def test_a_damaged_file_in_the_cache_is_fetched_again(server, tmp_path):
     files = DataFiles((), tmp_path / "cache", lambda address: None)
     path = files.find(f"{server}/a.txt#sha256={HASH}")

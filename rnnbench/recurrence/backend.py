@@ -14,10 +14,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rnnbench.caches import KERNELS, cache_folder
 from rnnbench.contracts import Cell, Tensors, TorchLayer
 from rnnbench.errors import BuildError, InputError, UnknownNameError, UnsupportedError
 from rnnbench.options import Value
-from rnnbench.recurrence.build import Compiler, cache_folder, find_compiler, library, silently
+from rnnbench.recurrence.build import Compiler, find_compiler, library, silently
 from rnnbench.recurrence.engine import Library
 from rnnbench.recurrence.fused import Fused, on_device
 from rnnbench.recurrence.kernel import Kernel
@@ -310,7 +311,7 @@ def system_library(
     Raises:
         BuildError: there is no compiler.
     """
-    return SystemLibrary(system_compiler(target, command), cache_folder(), compiling)
+    return SystemLibrary(system_compiler(target, command), cache_folder(KERNELS), compiling)
 
 
 def shapes_of(cell: Cell, inputs: int, hidden: int) -> Shapes:

@@ -16,8 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from rnnbench.errors import BuildError
 
 COMPILERS = ("g++", "clang++", "c++")
@@ -93,11 +91,6 @@ def find_compiler(target: str = "native", command: str | None = None) -> Compile
         # compilers prefer vectors of half the width even where the whole one is there
         flags += ("-mprefer-vector-width=512",)
     return Compiler(path, flags, version, f"{_cpu()}\n{_digest(meaning.encode())}")
-
-
-def cache_folder() -> Path:
-    """Return the folder in the user's cache where libraries are kept; it may not exist yet."""
-    return user_cache_path("rnnbench") / "kernels"
 
 
 def silently() -> None:
@@ -182,7 +175,10 @@ def _cached(path: Path) -> ctypes.CDLL | None:
             return None
         if _digest(path.read_bytes()) != path.stem.partition("-")[2]:
             return None
-        return ctypes.CDLL(str(path))
+        loaded = ctypes.CDLL(str(path))
+        with suppress(OSError):  # in a cache that can only be read
+            os.utime(path)  # what was not used for long may be cleaned away
+        return loaded
     except OSError:  # another process has just removed it
         return None
 
