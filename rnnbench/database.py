@@ -107,6 +107,18 @@ def write(path: Path, rows: Iterable[Row]) -> None:
         raise _unwritable(path, error) from None
 
 
+def shrink(database: sqlite3.Connection, path: Path) -> None:
+    """Give the room of removed rows back to the disk.
+
+    Raises:
+        WriteError: there is no room to copy what is left.
+    """
+    try:
+        database.execute("VACUUM")
+    except sqlite3.Error as error:
+        raise _unwritable(path, error) from None
+
+
 def replace(path: Path, rows: Iterable[Row], *, damaged: bool) -> None:
     """Write a store anew over one that is damaged, or of an older schema.
 
@@ -199,7 +211,7 @@ def _read(path: Path) -> Contents:
                 if said == "ok":
                     rows = tuple(database.execute("SELECT * FROM members ORDER BY rowid"))
                     return Contents(rows, "", schema)
-                fault = " ".join(said.split())
+                fault = " ".join(said.replace("*** in database main ***", "").split())
     except sqlite3.DatabaseError as error:
         if _code(error) not in _DAMAGED:
             raise

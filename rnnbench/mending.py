@@ -140,4 +140,4 @@ def _named(what: str, names: Iterable[str]) -> list[str]:
     """Say how many of something there are, and name the first few."""
     every = list(names)
     more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
-    return [f"{len(every)} {what}: {', '.join(every[:SHOWN])}{more}"] if every else []
+    return [f"{what} ({len(every)}): {', '.join(every[:SHOWN])}{more}"] if every else []

@@ -104,4 +104,4 @@ def test_what_is_sound_of_a_damaged_store_is_shown_and_the_rest_is_counted(folde
     results = read_results(folder, said.append)
     assert results.manifest["members"]["present"] == 4
     assert results.manifest["interrupted"]
-    assert "1 stored members that are not as they were written" in said[0]
+    assert "stored members that are not as they were written (1)" in said[0]

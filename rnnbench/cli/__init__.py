@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from rnnbench.cli import best, describe, list_names, plan, plugins, report, run, validate, work
+from rnnbench.cli import (
+    best,
+    clean,
+    describe,
+    list_names,
+    plan,
+    plugins,
+    report,
+    run,
+    validate,
+    work,
+)
 from rnnbench.cli.environment import compute_as_workers_do
 from rnnbench.errors import RnnbenchError
 
@@ -29,6 +40,7 @@ for name, module in {
     "validate": validate,
     "report": report,
     "best": best,
+    "clean": clean,
     "list": list_names,
     "describe": describe,
     "plugins": plugins,

@@ -33,6 +33,9 @@ def tell(line: str) -> None:
     typer.echo(f"damaged: {line}", err=True)
 
 
-def megabytes(size: int) -> str:
+def in_bytes(size: int) -> str:
     """Write a number of bytes for people."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} bytes"

@@ -16,7 +16,7 @@ from rnnbench.cli.environment import (
     forced_backend,
     visible_gpus,
 )
-from rnnbench.cli.kept import megabytes, tell
+from rnnbench.cli.kept import in_bytes, tell
 from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def command(
     time = _time(to_do, unknown, seconds / number)
     out.print(
         f"{counted(to_do, 'member')} to train{time} on {counted(number, 'worker')}; "
-        f"about {megabytes(disk)} of weights in {folder}"
+        f"about {in_bytes(disk)} of weights in {folder}"
     )
 
 

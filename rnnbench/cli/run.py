@@ -22,7 +22,7 @@ from rnnbench.cli.environment import (
     visible_gpus,
 )
 from rnnbench.cli.interrupts import interrupts
-from rnnbench.cli.kept import kept_on_failure, megabytes, tell
+from rnnbench.cli.kept import in_bytes, kept_on_failure, tell
 from rnnbench.cli.options import (
     Budget,
     Devices,
@@ -169,7 +169,7 @@ def command(
     if any(count.left.values()):
         typer.echo(f"interrupted; all finished members are kept. Continue: {words}", err=True)
         raise typer.Exit(130)
-    typer.echo(f"\nreport  {report}\nfolder  {store.folder}, {megabytes(size_of(store.folder))}")
+    typer.echo(f"\nreport  {report}\nfolder  {store.folder}, {in_bytes(size_of(store.folder))}")
     if count.untouched:
         typer.echo(
             f"{count.untouched} other members are missing and were left so; `rnnbench run` without "
