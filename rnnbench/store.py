@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -15,7 +16,7 @@ from rnnbench.errors import StoreError
 from rnnbench.lock import held
 from rnnbench.member import Finished, Member
 from rnnbench.mending import STORE, examine, mend
-from rnnbench.salvage import Row, Stored, remade, row_of, sort_out
+from rnnbench.salvage import Row, Sorted, Stored, remade, row_of, sort_out
 
 __all__ = ["Store", "Stored", "read_members"]
 
@@ -56,10 +57,7 @@ class Store:
         Raises:
             StoreError: one is not as it was written.
         """
-        found = sort_out(self._database.execute("SELECT * FROM members"))
-        if found.damaged:
-            raise StoreError(f"{self._path} was damaged since it was opened; run again")
-        return dict(found.members)
+        return dict(self._sound().members)
 
     def commit(
         self, member: Member, finished: Finished, made_by: Mapping[str, str], weights: bytes | None
@@ -80,7 +78,7 @@ class Store:
         Raises:
             WriteError: there is no room; nothing has changed.
         """
-        rows: dict[str, Row] = dict(sort_out(self._database.execute("SELECT * FROM members")).rows)
+        rows = self._sound().rows
         self._write(remade(rows[key], code) for key, code in made_by.items() if key in rows)
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -93,6 +91,15 @@ class Store:
             self._database.executemany(
                 "DELETE FROM members WHERE key = ?", [(key,) for key in keys]
             )
+
+    def _sound(self) -> Sorted:
+        try:
+            found = sort_out(self._database.execute("SELECT * FROM members"))
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path} cannot be read ({error}); run again") from None
+        if found.damaged:
+            raise StoreError(f"{self._path} was damaged since it was opened; run again")
+        return found
 
     def _write(self, rows: Iterable[Row]) -> None:
         with transaction(self._database, self._path):

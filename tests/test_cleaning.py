@@ -141,7 +141,7 @@ def test_the_command_removes_only_what_it_is_asked_to_and_names_it(folder: Path)
         assert f"  could go  {kind}: " in out
     assert size_of(folder) == before
     out, _ = clean(where, "results/s", "--remove", "temporary", "--remove", "artifacts")
-    assert f"  removing  artifacts: 1, 0.0 kB\n    results/s/artifacts/{SPARE}  0.0 kB\n" in out
+    assert f"  removing  artifacts: 1, 5 bytes\n    results/s/artifacts/{SPARE}  5 bytes\n" in out
     assert "  could go  rows: " in out
     assert names(folder).keys() == {"checkpoints", "set-aside", "rows"}
 

@@ -2,7 +2,6 @@ import base64
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import pandas as pd
 import pytest
 import synthetic
 
-from rnnbench.files import write_atomically
 from rnnbench.findings.comparisons import compare
 from rnnbench.findings.floors import threshold
 from rnnbench.findings.summary import summarise
@@ -338,20 +336,6 @@ def test_a_report_needs_no_torch(tmp_path):
 def test_an_axis_has_round_ends_that_hold_all_points(low, high, expected):
     found = axis([Interval((low + high) / 2, low, high, 5)])
     assert found == pytest.approx(expected)
-
-
-def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
-    target = tmp_path / "new" / "file.txt"
-    write_atomically(target, "old")
-
-    def fail(_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(target, "half")
-    assert target.read_text() == "old"
-    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
 
 
 SAMPLES = [

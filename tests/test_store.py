@@ -181,6 +181,24 @@ def test_members_accepted_as_made_by_other_code_stay_sound(tmp_path: Path) -> No
     assert read_members(tmp_path) == {member().key: Stored(FINISHED, {"cell": "other"})}
 
 
+def test_damage_under_a_running_driver_is_named(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.commit(member(), FINISHED, MADE_BY, None)
+        change(tmp_path, "UPDATE members SET made_by = '{}'")
+        with pytest.raises(StoreError, match="was damaged since it was opened; run again"):
+            store.read()
+
+
+@pytest.mark.parametrize("name", ["store.sqlite", "artifacts"])
+def test_what_stands_in_the_place_of_ours_is_named(tmp_path: Path, name: str) -> None:
+    if name == "artifacts":
+        (tmp_path / name).write_text("mine")
+    else:
+        (tmp_path / name).mkdir()
+    with pytest.raises(StoreError, match=rf"{name} is a (file|folder), not a .*; move it away"):
+        Store(tmp_path).__enter__()
+
+
 FULL = """
 import resource, signal, sys
 from pathlib import Path
