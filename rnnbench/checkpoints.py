@@ -64,7 +64,7 @@ class Checkpoints:
         """Put a member's checkpoint in the place of the one before.
 
         Raises:
-            OSError: the folder cannot be written; the one before is still there.
+            WriteError: the folder cannot be written; the one before is still there.
         """
         path = self._path(key)
         if path is None:

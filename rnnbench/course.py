@@ -14,7 +14,7 @@ from rnnbench.assessing import assess
 from rnnbench.checkpoints import Checkpoint, Checkpoints
 from rnnbench.contests import stay
 from rnnbench.contracts import AnyMetric, OfPredictions, Task
-from rnnbench.errors import UnwantedError
+from rnnbench.errors import UnwantedError, WriteError
 from rnnbench.fit import Best, Fit
 from rnnbench.group.data import Data
 from rnnbench.group.group import Group
@@ -229,8 +229,8 @@ class Course:
             checkpoint = fit.checkpoint(update, state)
             try:
                 self._pace.checkpoints.write(self._members[one].key, self._code, checkpoint)
-            except OSError as error:  # what is trained is worth more than its checkpoint
-                self._pace.tell(f"no checkpoint can be kept: {error.strerror or error}")
+            except WriteError as error:  # what is trained is worth more than its checkpoint
+                self._pace.tell(f"no checkpoint can be kept: {error}")
                 return
 
 

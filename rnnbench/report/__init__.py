@@ -31,7 +31,7 @@ def write_report(results: Results, folder: Path) -> Report:
     The same results give the same bytes. Any state of a run will do: partial, failed or empty.
 
     Raises:
-        OSError: the folder cannot be written.
+        WriteError: the folder cannot be written.
     """
     comparisons = compare(results)
     write_table(comparisons, folder / "comparisons")
