@@ -168,3 +168,14 @@ def test_the_time_before_a_checkpoint_counts_too(
     assert finished.status == "timeout"
     [(fresh, _)] = train_group(one, REGISTRY, Programs(), pace=Pace(60.0))
     assert fresh.status == "ok"
+
+
+def test_a_training_goes_on_where_checkpoints_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("in the way")
+    said: list[str] = []
+    pace = Pace(checkpoints=Checkpoints(tmp_path / "full", 0.0), tell=said.append)
+    whole = [numbers(left) for left in train_group(CASES["adam"], REGISTRY, Programs())]
+    left = train_group(CASES["adam"], REGISTRY, Programs(), pace=pace)
+    assert repr([numbers(one) for one in left]) == repr(whole)
+    assert all(line.startswith("no checkpoint can be kept: ") for line in said)
+    assert "safetensors cannot be written: " in said[0]
