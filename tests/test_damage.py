@@ -67,8 +67,11 @@ def test_a_full_disk_ends_a_run_on_one_line_and_loses_no_member(
     _, (code, err), (code_after, err_after) = ran
     assert (code, trained(err)) == (2, 3)
     last = err.splitlines()[-1]
-    assert "cannot be written: the disk or a quota is full (File too large); free some" in last
-    assert "3 members are kept; then continue: rnnbench run suite.yaml --workers 1" in last
+    assert "the disk or a quota is full (File too large); free some space (kept" in last
+    assert (
+        "; free some space (kept: 3 members), then continue: rnnbench run suite.yaml --workers 1"
+        in last
+    )
     assert (code_after, trained(err_after)) == (0, 0)
 
 

@@ -23,9 +23,10 @@ def kept_on_failure(store: Store, words: str) -> Iterator[None]:
     try:
         yield
     except WriteError as error:
-        raise RnnbenchError(
-            f"{error}. {len(store.read())} members are kept; then continue: {words}"
-        ) from None
+        from rnnbench.findings.wording import counted
+
+        kept = counted(len(store.read()), "member")
+        raise RnnbenchError(f"{error} (kept: {kept}), then continue: {words}") from None
 
 
 def tell(line: str) -> None:
