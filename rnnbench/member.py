@@ -324,6 +324,7 @@ class Finished:
     valid_score    the task's first metric on validation data at `best_update`
     valid_loss     the loss there
     peak_bytes     the largest resident size of its worker up to its end
+    hardware_host  the CPU or GPU model that trained it; "" where that was not recorded
     """
 
     status: Status
@@ -345,4 +346,5 @@ class Finished:
     peak_bytes: int | None = None
     finished_at: str = ""
     worker_host: str = ""
+    hardware_host: str = ""
     weights: str | None = None

@@ -41,6 +41,7 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
         Check(True, "same data in the same order per seed", "method"),
         _code(results),
         *_versions(results),
+        *_hardware(results),
     )
     return tuple(sorted(found, key=lambda check: check.ok))
 
@@ -144,3 +145,16 @@ def _versions(results: Results) -> Iterator[Check]:
         }
         if len(used) > 1:
             yield Check(False, f"rows from {package} {listed(sorted(used))}", "provenance")
+
+
+def _hardware(results: Results) -> Iterator[Check]:
+    """Doubt times, which only rows of one device have in common."""
+    used = {
+        str(name) or "hardware that was not recorded"
+        for table in (results.trials, results.runs)
+        if not table.empty
+        for name in table.loc[table["status"] != "skipped", "hardware_host"].dropna()
+    }
+    if len(used) > 1:
+        text = f"trained on {listed(sorted(used))}: times are not compared between them"
+        yield Check(False, text, "provenance")
