@@ -7,15 +7,15 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import filelock
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from rnnbench.errors import StoreError
 from rnnbench.files import write_atomically
@@ -23,7 +23,11 @@ from rnnbench.member import Finished, Member
 
 SCHEMA = 1
 
-_FINISHED = TypeAdapter(Finished)
+LARGEST = 2**27
+"""Bytes that one value of a store may have; pictures and curves of a run take a few million."""
+
+_FINISHED, _MEMBER = TypeAdapter(Finished), TypeAdapter(Member)
+_MADE_BY = TypeAdapter(dict[str, str])
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS members (
@@ -123,20 +127,69 @@ def read_members(folder: Path) -> dict[str, Stored]:
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
+    with _reading(folder) as database:
+        return _members(database)
+
+
+def read_identities(folder: Path) -> dict[str, Member]:
+    """Return what decides each stored result, by the key it is stored under.
+
+    Raises:
+        StoreError: as `read_members`.
+    """
+    with _reading(folder) as database:
+        rows = database.execute("SELECT key, member FROM members")
+        return {key: _MEMBER.validate_json(member) for key, member in rows}
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open a folder's store to read it, whoever made it."""
     path = folder / "store.sqlite"
     if not path.is_file():
         raise StoreError(f"{folder} has no store.sqlite")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return _members(database)
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path} cannot be read as a store ({error})") from None
+            _refuse_programs(database)
+            yield database
+    except (sqlite3.Error, ValueError) as error:
+        raise StoreError(f"{path} cannot be read as a store ({in_short(error)})") from None
+
+
+def in_short(error: Exception) -> str:
+    """Say on one line what is wrong with a file; of many things the first."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        text = f"{place}: {first['msg']}" if place else first["msg"]
+    else:
+        text = str(error)
+    return " ".join(text.split())[:300]
+
+
+def _refuse_programs(database: sqlite3.Connection) -> None:
+    """Refuse what would compute while it is read or written, and values of any size.
+
+    Raises:
+        sqlite3.DatabaseError: the file holds views, triggers, virtual tables or made-up columns.
+    """
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+    database.execute("PRAGMA trusted_schema = OFF")
+    strange = [
+        name
+        for kind, name, sql in database.execute("SELECT type, name, sql FROM sqlite_schema")
+        if kind not in ("table", "index") or str(sql).upper().startswith("CREATE VIRTUAL")
+    ]
+    hidden = database.execute("SELECT name FROM pragma_table_xinfo('members') WHERE hidden > 0")
+    strange += [name for (name,) in hidden]
+    if strange:
+        raise sqlite3.DatabaseError(f"it holds more than rows: {strange[0]!r:.60}")
 
 
 def _members(database: sqlite3.Connection) -> dict[str, Stored]:
     rows = database.execute("SELECT key, finished, made_by FROM members")
     return {
-        key: Stored(_FINISHED.validate_json(finished), json.loads(made_by))
+        str(key): Stored(_FINISHED.validate_json(finished), _MADE_BY.validate_json(made_by))
         for key, finished, made_by in rows
     }
 
@@ -144,6 +197,7 @@ def _members(database: sqlite3.Connection) -> dict[str, Stored]:
 def _opened(path: Path, folder: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path)
     try:
+        _refuse_programs(database)
         version: Any = database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, SCHEMA):
             raise StoreError(

@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from rnnbench.cli import best, describe, list_names, plan, plugins, report, run, validate, work
+from rnnbench.cli import (
+    best,
+    describe,
+    list_names,
+    merge,
+    plan,
+    plugins,
+    report,
+    run,
+    validate,
+    work,
+)
+from rnnbench.cli.console import harmless
 from rnnbench.cli.environment import compute_as_workers_do
 from rnnbench.errors import RnnbenchError
 
@@ -29,6 +41,7 @@ for name, module in {
     "validate": validate,
     "report": report,
     "best": best,
+    "merge": merge,
     "list": list_names,
     "describe": describe,
     "plugins": plugins,
@@ -59,5 +72,5 @@ def main() -> None:
     try:
         app()
     except RnnbenchError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {harmless(str(error))}", err=True)
         sys.exit(2)

@@ -31,16 +31,23 @@ def command(
     from rnnbench.best import best_run
     from rnnbench.errors import StoreError
     from rnnbench.files import write_atomically
-    from rnnbench.folder import read_studies
+    from rnnbench.folder import read_artifact, read_studies
     from rnnbench.store import read_members
 
     best = best_run(
         read_studies(folder), read_members(folder), architecture, setting, replicate, seed
     )
-    typer.echo(json.dumps(best.configuration, indent=1, ensure_ascii=False))
+    typer.echo(_json(best.configuration))
     if weights is not None:
-        artifact = folder / "artifacts" / str(best.finished.weights)
-        if not artifact.is_file():
+        content = read_artifact(folder, str(best.finished.weights))
+        if content is None:
+            artifact = folder / "artifacts" / str(best.finished.weights)
             raise StoreError(f"{artifact} is missing; the weights of this run are lost")
-        write_atomically(weights, artifact.read_bytes())
+        write_atomically(weights, content)
         typer.echo(f"weights  {weights}", err=True)
+
+
+def _json(value: object) -> str:
+    """Write JSON that a reader can read, but for letters that a terminal would obey."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c).strip('"') for c in text)
