@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -61,7 +62,6 @@ def read_results(folder: Path) -> Results:
         InputError: the folder holds no results.
         StoreError: a file in it is damaged.
     """
-    own_file(folder, "store.sqlite")
     manifest, studies, stored = read_manifest(folder), read_studies(folder), read_members(folder)
     for kind, names in (
         ("architectures", {study.architecture for study in studies}),
@@ -69,15 +69,25 @@ def read_results(folder: Path) -> Results:
     ):
         if not names <= manifest[kind].keys():
             raise StoreError(f"{folder} is damaged: {STUDIES} has {kind} that {MANIFEST} lacks")
-    try:
+    with replaying(folder):
         # a run that was killed had no time to count
         facts = Campaign(studies, stored).count.facts
         return tabulate(manifest | facts, studies, stored)
+
+
+@contextmanager
+def replaying(folder: Path) -> Iterator[None]:
+    """Say of a folder whose studies and members do not fit that it is damaged.
+
+    Raises:
+        StoreError: what is done within fails at what the folder holds.
+    """
+    try:
+        yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise StoreError(
-            f"{folder} is damaged: its files contradict one another ({why})"
-        ) from error
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        text = f"{folder} is damaged: its files contradict one another ({why})"
+        raise StoreError(text) from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

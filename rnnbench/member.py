@@ -301,6 +301,16 @@ class Shown:
     words: tuple[str, ...] = ()
     weights: tuple[tuple[float, ...], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse a map of other places than there are.
+
+        Raises:
+            ValueError: a row of weights does not fit the grid.
+        """
+        rows, columns = self.grid
+        if min(rows, columns) < 0 or any(len(row) != rows * columns for row in self.weights):
+            raise ValueError(f"a map of {rows} × {columns} places has another number of weights")
+
 
 @dataclass(frozen=True)
 class Alignment:

@@ -58,6 +58,11 @@ class Store:
 
     def __enter__(self) -> Self:
         holder = self.folder / "run.holder"
+        for name in ("run.lock", "run.holder", "store.sqlite"):
+            if (self.folder / name).is_symlink():
+                raise StoreError(
+                    f"{self.folder / name} is a link; a results folder has files of its own"
+                )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -146,6 +151,8 @@ def read_identities(folder: Path) -> dict[str, Member]:
 def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """Open a folder's store to read it, whoever made it."""
     path = folder / "store.sqlite"
+    if path.is_symlink():
+        raise StoreError(f"{path} is a link; a results folder holds files of its own")
     if not path.is_file():
         raise StoreError(f"{folder} has no store.sqlite")
     try:

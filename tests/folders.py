@@ -97,6 +97,6 @@ def full(ask: Ask, finished: Finished) -> Finished:
             Score("test", "solved", 0.0, "max"),
         ),
         samples=(Sample(5, "temperature 1", "some words"),),
-        alignments=(Alignment(("a", "b"), ("c",), ((0.25, 0.75),)),),
+        alignments=(Alignment(("ab", "cd"), ("ef",), ((0.25, 0.75),)),),
         shown=(Shown(3, PNG, "what?", ("red",), "blue", False, (1, 2), ("blue",), ((0.5, 0.5),)),),
     )

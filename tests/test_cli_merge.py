@@ -69,7 +69,7 @@ def test_where_members_differ_nothing_is_written_until_one_side_is_preferred(tmp
     other = write_folder(tmp_path / "b", [LSTM], change=worse)
     done = merge(one, other, "--results", tmp_path / "out")
     assert isinstance(done.exception, InputError)
-    assert "1 member of two folders" in str(done.exception)
+    assert "1 member with numbers that differ" in str(done.exception)
     assert "scores.test mean_squared_error.value is " in done.output
     assert not (tmp_path / "out").exists()
     assert merge(one, other, "--results", tmp_path / "out", "--prefer", other).exit_code == 0

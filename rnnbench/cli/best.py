@@ -31,13 +31,14 @@ def command(
     from rnnbench.best import best_run
     from rnnbench.errors import StoreError
     from rnnbench.files import write_atomically
-    from rnnbench.folder import read_artifact, read_studies
+    from rnnbench.folder import read_artifact, read_studies, replaying
     from rnnbench.store import read_members
 
-    best = best_run(
-        read_studies(folder), read_members(folder), architecture, setting, replicate, seed
-    )
-    typer.echo(_json(best.configuration))
+    studies, stored = read_studies(folder), read_members(folder)
+    with replaying(folder):
+        best = best_run(studies, stored, architecture, setting, replicate, seed)
+        configuration = best.configuration
+    typer.echo(_json(configuration))
     if weights is not None:
         content = read_artifact(folder, str(best.finished.weights))
         if content is None:

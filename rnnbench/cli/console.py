@@ -18,7 +18,7 @@ PIPE_WIDTH = 100
 
 def harmless(text: str) -> str:
     """Return text without what a terminal would obey: escape sequences, other invisible letters."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
 
 
 class _Harmless(Console):

@@ -67,8 +67,9 @@ def command(
         for clash in joined.clashes:
             typer.echo(harmless(_line(clash)), err=True)
         raise InputError(
-            f"{counted(len(joined.clashes), 'member')} of two folders, listed above, with numbers "
-            "that differ by more than rounding; nothing was written. Say --prefer FOLDER to let one folder's count"
+            f"{counted(len(joined.clashes), 'member')} with numbers that differ by more than "
+            "rounding, listed above; nothing was written. Say --prefer FOLDER to let one folder's "
+            "count"
         )
     lost = _write(joined, target)
     if lost:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rnnbench.campaign import Campaign
 from rnnbench.findings.wording import counted
+from rnnbench.folder import replaying
 from rnnbench.merging.differences import Difference, differences
 from rnnbench.merging.part import Part, read_part
 from rnnbench.merging.plans import joined_manifest, joined_studies
@@ -105,7 +106,8 @@ def join(parts: Sequence[Part], command: str, prefer: Path | None = None) -> Joi
                 "version of rnnbench does not give, so that no suite can ask for them"
             ] += 1
     lines = (f"{note} ({count} members)" if count > 1 else note for note, count in notes.items())
-    facts = Campaign(studies, {key: one for key, (_, one) in kept.items()}).count.facts
+    with replaying(ordered[-1].folder):
+        facts = Campaign(studies, {key: one for key, (_, one) in kept.items()}).count.facts
     return Joined(
         latest=ordered[-1],
         manifest=joined_manifest(ordered, command) | facts,

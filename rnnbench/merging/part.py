@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnbench.campaign import Campaign
-from rnnbench.folder import read_manifest, read_studies, read_suite_facts
+from rnnbench.folder import read_manifest, read_studies, read_suite_facts, replaying
 from rnnbench.member import Member
 from rnnbench.store import Stored, read_identities, read_members
 from rnnbench.study import Study
@@ -41,7 +41,9 @@ class Part:
     @cached_property
     def _names(self) -> dict[str, str]:
         names = {}
-        for ask in Campaign(self.studies, self.stored).asks:
+        with replaying(self.folder):
+            asks = Campaign(self.studies, self.stored).asks
+        for ask in asks:
             study = ask.study
             kind = "run" if ask.phase == "evaluation" else f"trial {ask.trial} ({ask.phase})"
             search = f", search {study.replicate}" if study.replicate else ""

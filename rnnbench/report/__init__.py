@@ -8,6 +8,7 @@ from pathlib import Path
 from rnnbench.files import write_atomically
 from rnnbench.findings.comparisons import compare
 from rnnbench.findings.summary import Summary, summarise
+from rnnbench.folder import own_file
 from rnnbench.plots import draw_all
 from rnnbench.report.content import gather
 from rnnbench.report.markdown import markdown
@@ -32,10 +33,12 @@ def write_report(results: Results, folder: Path) -> Report:
 
     Raises:
         OSError: the folder cannot be written.
+        StoreError: its folder of figures is a link to another one.
     """
+    figures = own_file(folder, "figures")
     comparisons = compare(results)
     write_table(comparisons, folder / "comparisons")
     summary = summarise(results, comparisons)
-    content = gather(results, summary, draw_all(results, folder / "figures"))
+    content = gather(results, summary, draw_all(results, figures))
     write_atomically(folder / "report.md", markdown(content))
     return Report(write_atomically(folder / "report.html", page(content)), summary)
