@@ -26,6 +26,9 @@ PATIENCE = 60
 
 PAGE = 4096
 
+LARGEST = 2**27
+"""Bytes that one value of a store may have; pictures and curves of a run take a few million."""
+
 LEAST = 256
 """Bytes that a member takes at least: how far to look for rows past damage."""
 
@@ -62,6 +65,7 @@ def connected(path: Path) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode=rw"
     database = sqlite3.connect(address, uri=True, isolation_level=None, timeout=PATIENCE)
     database.text_factory = bytes
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
     database.execute("PRAGMA trusted_schema = OFF")
     return database
 
@@ -189,6 +193,7 @@ def _read(path: Path) -> Contents:
                 database.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("application_id", "user_version")
             )
+            _refuse_programs(database, path)
             tables = _tables(database)
             owner = whose(application, schema, tables)
             if owner == "newer":
@@ -217,6 +222,24 @@ def _read(path: Path) -> Contents:
             raise
         fault = str(error)
     return Contents(tuple(_rescued(path)), fault, schema)
+
+
+def _refuse_programs(database: sqlite3.Connection, path: Path) -> None:
+    """Refuse what would compute while it is read or written, in a file that anybody may have made.
+
+    Raises:
+        StoreError: the file holds views, triggers, virtual tables or made-up columns.
+    """
+    strange = [
+        name
+        for kind, name, sql in database.execute("SELECT type, name, sql FROM sqlite_schema")
+        if kind not in (b"table", b"index") or (sql or b"").upper().startswith(b"CREATE VIRTUAL")
+    ]
+    hidden = database.execute("SELECT name FROM pragma_table_xinfo('members') WHERE hidden > 0")
+    strange += [name for (name,) in hidden]
+    if strange:
+        name = strange[0].decode(errors="replace")
+        raise StoreError(f"{path} cannot be read as a store: it holds more than rows: {name!r:.60}")
 
 
 def _tables(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Which GPUs to train on."""
+"""Which GPUs to train on, and what a device is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from rnnbench.errors import InputError
+from rnnbench.machine import processor
 
 
 def gpus_for(wanted: str, visible: Sequence[str] | None) -> tuple[str, ...]:
@@ -32,3 +33,8 @@ def gpus_for(wanted: str, visible: Sequence[str] | None) -> tuple[str, ...]:
                 f"--devices {wanted}: no GPU `{one}`; GPUs here: {known}; or say `cpu`"
             )
     return tuple(names[one] for one in dict.fromkeys(named))
+
+
+def hardware_of(device: str) -> str:
+    """Name what a device type is in this process: the model of its GPU, or of the CPU."""
+    return torch.cuda.get_device_name() if device == "cuda" else processor()

@@ -9,6 +9,7 @@ from statistics import fmean
 import torch
 
 from rnnbench.campaign import Campaign
+from rnnbench.devices import hardware_of
 from rnnbench.group.steps import Programs
 from rnnbench.member import Finished
 from rnnbench.registry import Registry
@@ -49,11 +50,14 @@ def measured(study: Study, registry: Registry, tasks: Tasks | None = None) -> fl
 
 
 def known(study: Study, campaign: Campaign) -> float | None:
-    """Return what the study's finished members took on average, if there are any."""
+    """Return what the study's members that finished on this hardware took on average, if any."""
+    here = hardware_of(study.template.device)
     done = [
         finished
         for ask in campaign.asks
-        if ask.study == study and (finished := campaign.finished.get(ask.member.key))
+        if ask.study == study
+        and (finished := campaign.finished.get(ask.member.key))
+        and finished.hardware_host in ("", here)  # it was not always recorded
     ]
     return _mean(done, study)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rnnbench.errors import WriteError
+from rnnbench.errors import StoreError, WriteError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What a system says where there is no room."""
@@ -73,3 +73,19 @@ def size_of(path: Path) -> int:
     if path.is_dir() and not path.is_symlink():
         return sum(size_of(below) for below in path.iterdir())
     return path.lstat().st_size
+
+
+def own_file(folder: Path, *names: str) -> Path:
+    """Return the path of a file in a results folder, which may not lead out of it.
+
+    Raises:
+        StoreError: a name is none of a file, or what stands under it is a link.
+    """
+    path = folder
+    for name in names:
+        if name in ("", ".", "..") or Path(name).name != name or not name.isprintable():
+            raise StoreError(f"{folder} is damaged: {name!r:.60} names no file")
+        path /= name
+        if path.is_symlink():
+            raise StoreError(f"{path} is a link; a results folder holds files of its own")
+    return path

@@ -13,7 +13,7 @@ from pathlib import Path
 import filelock
 
 from rnnbench.errors import StoreError
-from rnnbench.files import write_atomically
+from rnnbench.files import own_file, write_atomically
 
 LOCK, HOLDER = "run.lock", "run.holder"
 
@@ -26,7 +26,7 @@ def held(folder: Path) -> Iterator[None]:
         StoreError: another process holds it, or it cannot be held.
         WriteError: there is no room to say who holds it.
     """
-    lock, holder = filelock.FileLock(folder / LOCK), folder / HOLDER
+    lock, holder = filelock.FileLock(own_file(folder, LOCK)), own_file(folder, HOLDER)
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, not a folder; move it or choose another --results")
     if (folder / LOCK).is_dir():

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 def hardware() -> dict[str, Any]:
     """Describe the machine: CPU model, usable cores, memory, system, host."""
     return {
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": cores(),
         "memory_bytes": memory(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -76,12 +76,14 @@ def _git(folder: Path, *words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cpu() -> str:
+def processor() -> str:
+    """Name the CPU model, or the kind of processor where the model is not told."""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        with info.open(errors="replace") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 

@@ -301,6 +301,16 @@ class Shown:
     words: tuple[str, ...] = ()
     weights: tuple[tuple[float, ...], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse a map of other places than there are.
+
+        Raises:
+            ValueError: a row of weights does not fit the grid.
+        """
+        rows, columns = self.grid
+        if min(rows, columns) < 0 or any(len(row) != rows * columns for row in self.weights):
+            raise ValueError(f"a map of {rows} × {columns} places has another number of weights")
+
 
 @dataclass(frozen=True)
 class Alignment:
@@ -325,6 +335,7 @@ class Finished:
     valid_score    the task's first metric on validation data at `best_update`
     valid_loss     the loss there
     peak_bytes     the largest resident size of its worker up to its end
+    hardware_host  the CPU or GPU model that trained it; "" where that was not recorded
     """
 
     status: Status
@@ -347,4 +358,5 @@ class Finished:
     peak_bytes: int | None = None
     finished_at: str = ""
     worker_host: str = ""
+    hardware_host: str = ""
     weights: str | None = None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rnnbench import artifacts, database
 from rnnbench.errors import StoreError
-from rnnbench.files import unwritable, write_atomically
+from rnnbench.files import own_file, unwritable, write_atomically
 from rnnbench.salvage import COLUMNS, SCHEMA, Sorted, sort_out
 
 STORE, ASIDE = "store.sqlite", "set-aside"
@@ -52,9 +52,11 @@ def examine(folder: Path) -> Found:
     """Read the store of a results folder, past what is damaged.
 
     Raises:
-        StoreError: it is another program's, a newer rnnbench's, or cannot be opened.
+        StoreError: there is none, it is another program's, a newer rnnbench's, or cannot be opened.
     """
-    path = folder / STORE
+    path = own_file(folder, STORE)
+    if not path.is_file():
+        raise StoreError(f"{folder} has no {STORE}")
     contents = database.read(path)
     return Found(path, sort_out(contents.rows), contents.fault, contents.schema)
 
@@ -68,7 +70,7 @@ def mend(folder: Path) -> tuple[str, ...]:
         StoreError: the store is another program's, a newer rnnbench's, or cannot be opened.
         WriteError: something cannot be written.
     """
-    path = folder / STORE
+    path = own_file(folder, STORE)
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a file; move it away")
     if (folder / artifacts.FOLDER).is_file():

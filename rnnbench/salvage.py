@@ -26,7 +26,7 @@ COLUMNS = ("key", "member", "finished", "made_by", "digest")
 Row = tuple[bytes, bytes, bytes, bytes, bytes]
 """One finished member: its key, three columns of JSON, and the digest of these four."""
 
-_FINISHED = TypeAdapter(Finished)
+_MEMBER, _FINISHED = TypeAdapter(Member), TypeAdapter(Finished)
 _MADE_BY = TypeAdapter(dict[str, str])
 
 
@@ -54,6 +54,11 @@ def row_of(member: Member, finished: Finished, made_by: Mapping[str, str]) -> Ro
     )
 
 
+def member_of(row: Row) -> Member:
+    """Return what decides the result that a row keeps."""
+    return _MEMBER.validate_json(row[1])
+
+
 def remade(row: Row, made_by: Mapping[str, str]) -> Row:
     """Return a row that says other code made it."""
     return sealed(*row[:3], _json(dict(made_by)))
@@ -75,6 +80,7 @@ def sort_out(rows: Iterable[tuple[object, ...]]) -> Sorted:
     for columns in rows:
         try:
             row = _checked(columns)
+            member_of(row)
             made_by = _MADE_BY.validate_json(row[3])
             sound[row[0]] = row, Stored(_FINISHED.validate_json(row[2]), made_by)
         except ValueError:

@@ -16,9 +16,9 @@ from rnnbench.errors import StoreError
 from rnnbench.lock import held
 from rnnbench.member import Finished, Member
 from rnnbench.mending import STORE, examine, mend
-from rnnbench.salvage import Row, Sorted, Stored, remade, row_of, sort_out
+from rnnbench.salvage import Row, Sorted, Stored, member_of, remade, row_of, sort_out
 
-__all__ = ["Store", "Stored", "read_members"]
+__all__ = ["Store", "Stored", "read_identities", "read_members"]
 
 
 class Store:
@@ -106,6 +106,15 @@ class Store:
             put(self._database, rows)
 
 
+def read_identities(folder: Path) -> dict[str, Member]:
+    """Return what decides each stored result, by the key it is stored under.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    return {key: member_of(row) for key, row in examine(folder).sorted.rows.items()}
+
+
 def read_members(folder: Path, tell: Callable[[str], None] | None = None) -> dict[str, Stored]:
     """Return all finished members of a results folder by key, without holding it.
 
@@ -114,8 +123,6 @@ def read_members(folder: Path, tell: Callable[[str], None] | None = None) -> dic
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
-    if not (folder / STORE).is_file():
-        raise StoreError(f"{folder} has no {STORE}")
     found = examine(folder)
     for line in found.damage:
         said = f"{line}; `rnnbench run` sets this aside and trains again what is missing"

@@ -30,6 +30,7 @@ from rnnbench.contracts import (
     Task,
 )
 from rnnbench.course import Course, Pace, of_predictions
+from rnnbench.devices import hardware_of
 from rnnbench.errors import UnwantedError
 from rnnbench.fit import Fit
 from rnnbench.group.building import network_of
@@ -108,11 +109,14 @@ def _lefts(members: Sequence[Member], means: _Means) -> list[Left]:
         full = isinstance(error, MemoryError | torch.OutOfMemoryError)
         lefts = [(_failed("out_of_memory" if full else "error", error, trace), None)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    peak, host = peak_bytes(), socket.gethostname()
-    return [
-        (replace(finished, finished_at=now, worker_host=host, peak_bytes=peak), weights)
-        for finished, weights in lefts
-    ]
+    peak, host, hardware = peak_bytes(), socket.gethostname(), hardware_of(members[0].device)
+
+    def signed(finished: Finished) -> Finished:
+        return replace(
+            finished, finished_at=now, worker_host=host, hardware_host=hardware, peak_bytes=peak
+        )
+
+    return [(signed(finished), weights) for finished, weights in lefts]
 
 
 def _reached(members: Sequence[Member], means: _Means) -> list[Checkpoint | None]:

@@ -163,5 +163,6 @@ def same(one: tuple[Tensor, list[float]], other: tuple[Tensor, list[float]]) -> 
 def numbers(left: tuple[Finished, bytes | None]) -> tuple[Finished, bytes | None]:
     """What a member leaves, without times and hosts."""
     finished, weights = left
-    blank = {"seconds": {}, "peak_bytes": None, "finished_at": "", "worker_host": ""}
+    blank = {"seconds": {}, "peak_bytes": None, "finished_at": ""}
+    blank |= {"worker_host": "", "hardware_host": ""}
     return replace(finished, **blank), weights

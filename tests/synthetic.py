@@ -270,6 +270,7 @@ def _row(where: dict[str, Any], entry: Mapping[str, Any], size: int) -> dict[str
         "update_seconds": 0.006,
         "finished_at": "2026-11-20T14:02:00Z",
         "worker_host": "example",
+        "hardware_host": "CPU of 2026",
     }
 
 

@@ -93,7 +93,8 @@ def test_a_member_that_diverges_takes_no_place_at_a_rung():
 
 def told(left):
     """What a contest leaves, without what it took, and with no NaN, which equals nothing."""
-    blank = {"seconds": {}, "peak_bytes": None, "finished_at": "", "worker_host": ""}
+    blank = {"seconds": {}, "peak_bytes": None, "finished_at": ""}
+    blank |= {"worker_host": "", "hardware_host": ""}
     return [
         replace(
             finished,

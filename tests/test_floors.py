@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rnnbench"
 
 FLOORS = {
-    0: "direction errors caches examples files hyperparameters initial machine reading results "
-    "text",
+    0: "direction errors caches examples files hyperparameters initial machine manifest_shape "
+    "reading results text",
     1: "allocator checkpoints datafiles devices memory options contests seeds contracts member "
     "fit judged statistics artifacts lock salvage database mending",
     2: "hookspecs suite study store",
@@ -22,7 +22,7 @@ FLOORS = {
     5: "matching resolving plan course training plots",
     6: "search protocol grouping campaign tables folder cleaning best worker process crew cluster "
     "executor report",
-    7: "staleness settling runner manifest",
+    7: "staleness settling merging runner manifest",
     8: "estimate",
     9: "cli __main__",
 }
@@ -120,8 +120,8 @@ def test_only_commands_print_or_read_the_environment():
     "modules",
     [
         "cli",
-        # what `report` needs
-        "findings.comparisons, folder, report, store, findings.summary, tables",
+        # what `report` and `merge` need
+        "findings.comparisons, folder, merging, report, store, findings.summary, tables",
         "suite",
     ],
 )

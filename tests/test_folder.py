@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from folders import manifest
 from studies import play, study
 
 from rnnbench.errors import InputError, StoreError
@@ -21,7 +22,7 @@ def folder(tmp_path):
         for ask in asks:
             store.commit(ask.member, finished[ask.member.key], {}, None)
     write_studies(tmp_path, [one])
-    write_manifest(tmp_path, {"suite": "café", "oracle": math.inf})
+    write_manifest(tmp_path, manifest([one]) | {"suite": "café", "oracle": math.inf})
     return tmp_path
 
 
@@ -55,12 +56,15 @@ def test_studies_that_came_back_ask_for_the_same_members(tmp_path):
 
 def test_results_are_rebuilt_from_the_folder(folder):
     results = read_results(folder)
-    assert results.manifest == {
+    expected = manifest([study(trials=3, confirm=0, seeds=2)]) | {
         "suite": "café",
         "oracle": math.inf,
         # counted anew: a run that was killed had no time to
         "members": {"asked": 5, "present": 5, "failed": 0},
         "interrupted": False,
+    }
+    assert results.manifest == json.loads(json.dumps(expected)) | {
+        "primary_contrasts": expected["primary_contrasts"]
     }
     assert (len(results.trials), len(results.runs)) == (3, 2)
 

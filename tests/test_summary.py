@@ -368,6 +368,14 @@ def test_rows_of_different_versions_are_named():
     assert "rows from torch 2.12.0 and 2.13.0" in texts(summarise(results, compare(results)), False)
 
 
+def test_times_of_unlike_hardware_are_not_compared_and_that_is_said():
+    results = synthetic.results()
+    assert "times" not in " ".join(texts(summarise(results, compare(results)), False))
+    results.runs.loc[0, "hardware_host"] = "GPU of 2027"
+    said = "trained on CPU of 2026 and GPU of 2027: times are not compared between them"
+    assert said in texts(summarise(results, compare(results)), False)
+
+
 @pytest.mark.parametrize(("rate", "found"), [(3e-2, 1), (1.2e-4, 1), (2e-4, 0), (3e-3, 0)])
 def test_an_optimum_at_an_end_of_a_logarithmic_range_is_found(rate, found):
     results = synthetic.results(("lstm",))

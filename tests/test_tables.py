@@ -39,6 +39,7 @@ def stored(one, seconds=1.0, host="a", fail=frozenset()) -> dict[str, Stored]:
             seconds={"train": seconds, "evaluate": seconds / 2, "update": seconds / 10},
             finished_at=f"2026-01-01T00:00:{seconds:02.0f}+00:00",
             worker_host=host,
+            hardware_host=f"CPU of {host}",
         )
         result[ask.member.key] = Stored(done, MADE_BY)
     result |= {key: Stored(one, MADE_BY) for key, one in finished.items() if one.status != "ok"}
@@ -165,6 +166,7 @@ def test_only_columns_that_say_so_differ_between_two_runs():
         "update_seconds",
         "finished_at",
         "worker_host",
+        "hardware_host",
     }
     assert all(column.endswith(FREE) for column in differing)
 

@@ -13,13 +13,14 @@ from rnnbench.assessing import assess
 from rnnbench.errors import SealedError
 from rnnbench.group.data import Data
 from rnnbench.group.group import share
+from rnnbench.machine import processor
 from rnnbench.member import Member, Seed
 from rnnbench.nn.build import build
 from rnnbench.nn.loss import loss as loss_of
 from rnnbench.registry import Registry, load_registry
 from rnnbench.training import train
 
-CLOCK = ("seconds", "finished_at", "worker_host")
+CLOCK = ("seconds", "finished_at", "worker_host", "hardware_host")
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,7 @@ def test_a_run_leaves_a_complete_record(registry):
     assert all(value > 0 for value in finished.seconds.values())
     assert finished.finished_at.endswith("+00:00")
     assert finished.worker_host
+    assert finished.hardware_host == processor()
     assert weights is not None
     assert finished.weights is None  # the store names them
 

@@ -18,6 +18,7 @@ from rnnbench.cli import (
     clean,
     describe,
     list_names,
+    merge,
     plan,
     plugins,
     report,
@@ -25,6 +26,7 @@ from rnnbench.cli import (
     validate,
     work,
 )
+from rnnbench.cli.console import harmless
 from rnnbench.cli.environment import compute_as_workers_do
 from rnnbench.errors import RnnbenchError
 
@@ -41,6 +43,7 @@ for name, module in {
     "report": report,
     "best": best,
     "clean": clean,
+    "merge": merge,
     "list": list_names,
     "describe": describe,
     "plugins": plugins,
@@ -71,5 +74,5 @@ def main() -> None:
     try:
         app()
     except RnnbenchError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {harmless(str(error))}", err=True)
         sys.exit(2)

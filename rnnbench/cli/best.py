@@ -28,23 +28,28 @@ def command(
     ] = None,
 ) -> None:
     """Print a frozen configuration as JSON, and write the weights of one of its runs."""
-    from rnnbench import artifacts
     from rnnbench.best import best_run
     from rnnbench.cli.kept import tell
     from rnnbench.errors import StoreError
     from rnnbench.files import write_atomically
-    from rnnbench.folder import read_studies
+    from rnnbench.folder import read_artifact, read_studies, replaying
     from rnnbench.store import read_members
 
-    best = best_run(
-        read_studies(folder), read_members(folder, tell), architecture, setting, replicate, seed
-    )
-    typer.echo(json.dumps(best.configuration, indent=1, ensure_ascii=False))
+    studies, stored = read_studies(folder), read_members(folder, tell)
+    with replaying(folder):
+        best = best_run(studies, stored, architecture, setting, replicate, seed)
+        configuration = best.configuration
+    typer.echo(_json(configuration))
     if weights is not None:
-        name = str(best.finished.weights)
-        if fault := artifacts.fault(folder, name):
-            raise StoreError(
-                f"{folder / artifacts.FOLDER / name} is {fault}; `rnnbench run` trains it again"
-            )
-        write_atomically(weights, (folder / artifacts.FOLDER / name).read_bytes())
+        content = read_artifact(folder, str(best.finished.weights))
+        if content is None:
+            artifact = folder / "artifacts" / str(best.finished.weights)
+            raise StoreError(f"{artifact} is missing; `rnnbench run` trains it again")
+        write_atomically(weights, content)
         typer.echo(f"weights  {weights}", err=True)
+
+
+def _json(value: object) -> str:
+    """Write JSON that a reader can read, but for letters that a terminal would obey."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c).strip('"') for c in text)

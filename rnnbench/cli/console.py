@@ -5,19 +5,34 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 PIPE_WIDTH = 100
 """Columns where there is no terminal to ask."""
 
 
+def harmless(text: str) -> str:
+    """Return text without what a terminal would obey: escape sequences, other invisible letters."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+
+
+class _Harmless(Console):
+    """A console that shows text, whoever wrote it, and does not let it steer the terminal."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(harmless(text), **how)
+
+
 def console() -> Console:
     """Return a console that prints names and docstrings as they are, brackets included."""
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if known else PIPE_WIDTH, markup=False, highlight=False, emoji=False)
+    width = None if known else PIPE_WIDTH
+    return _Harmless(width=width, markup=False, highlight=False, emoji=False)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -44,6 +44,7 @@ def checks(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Che
         _code(results),
         *_versions(results),
         *_sources(results),
+        *_hardware(results),
     )
     return tuple(sorted(found, key=lambda check: check.ok))
 
@@ -168,3 +169,16 @@ def _sources(results: Results) -> Iterator[Check]:
         if mixed:
             text = f"rows from several states of the code of {kind} {listed(mixed)}"
             yield Check(False, text, "provenance")
+
+
+def _hardware(results: Results) -> Iterator[Check]:
+    """Doubt times, which only rows of one device have in common."""
+    used = {
+        str(name) or "hardware that was not recorded"
+        for table in (results.trials, results.runs)
+        if not table.empty
+        for name in table.loc[table["status"] != "skipped", "hardware_host"].dropna()
+    }
+    if len(used) > 1:
+        text = f"trained on {listed(sorted(used))}: times are not compared between them"
+        yield Check(False, text, "provenance")

@@ -186,7 +186,7 @@ def draw_anchors(
     # where all scores are one, the axis still has a height
     margin = 0.05 * ((high - low) or abs(high) or 1.0)
     axes.set_ylim(low - margin, high + margin)
-    axes.set_ylabel(f"{setting['metric'].replace('_', ' ')} ({arrow(setting)})")
+    axes.set_ylabel(f"{plain(setting['metric'].replace('_', ' '))} ({arrow(setting)})")
 
 
 def arrow(setting: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnbench.files import write_atomically
+from rnnbench.files import own_file, write_atomically
 from rnnbench.findings.comparisons import compare
 from rnnbench.findings.summary import Summary, summarise
 from rnnbench.plots import draw_all
@@ -32,10 +32,12 @@ def write_report(results: Results, folder: Path) -> Report:
 
     Raises:
         WriteError: the folder cannot be written.
+        StoreError: its folder of figures is a link to another one.
     """
+    figures = own_file(folder, "figures")
     comparisons = compare(results)
     write_table(comparisons, folder / "comparisons")
     summary = summarise(results, comparisons)
-    content = gather(results, summary, draw_all(results, folder / "figures"))
+    content = gather(results, summary, draw_all(results, figures))
     write_atomically(folder / "report.md", markdown(content))
     return Report(write_atomically(folder / "report.html", page(content)), summary)

@@ -57,12 +57,10 @@ def _solved(entry: Mapping[str, Any]) -> str:
 
 def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say where the results come from: command, code, versions, machine."""
-    git, hardware = manifest["git"], manifest["hardware"]
+    git, machines = manifest["git"], manifest.get("machines", [manifest["hardware"]])
     code = f"rnnbench {manifest['versions']['rnnbench']} from a package"
     if git is not None:
         code = str(git["commit"]) + (" with uncommitted changes" if git["dirty"] else ", clean")
-    memory = f"{hardware['memory_bytes'] / 2**30:.1f} GiB"
-    gpus = ", ".join(map(str, hardware["gpus"])) or "no GPU"
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     members = manifest["members"]
     return [
@@ -76,14 +74,20 @@ def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("code", code),
         ("versions", versions),
         ("compiler of kernels", str(manifest.get("compiler") or "none")),
-        (
-            "machine",
-            f"{hardware['cpu']}, {counted(hardware['cores'], 'core')}, {memory}, {gpus}, "
-            f"{hardware['system']}",
-        ),
+        *(("machine", _machine(hardware)) for hardware in machines),
         ("workers", f"{manifest['workers']}"),
         ("flags", ", ".join(f"{name}={value}" for name, value in manifest["flags"].items())),
     ]
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    size = hardware["memory_bytes"]
+    memory = f"{size / 2**30:.1f} GiB" if size else "unknown memory"
+    gpus = ", ".join(map(str, hardware["gpus"])) or "no GPU"
+    return (
+        f"{hardware['cpu']}, {counted(hardware['cores'], 'core')}, {memory}, {gpus}, "
+        f"{hardware['system']}"
+    )
 
 
 def card(architecture: Mapping[str, Any], searched: Collection[str]) -> list[tuple[str, str]]:

@@ -17,6 +17,9 @@ from rnnbench.results import Results
 PNG = b"\x89PNG\r\n\x1a\n"
 """How every PNG begins."""
 
+WIDEST = 4096
+"""Pixels in a row or column of a picture that is shown."""
+
 MOST_PLACES = 8
 """Maps of more rows or columns are shown by the sums of their blocks."""
 
@@ -99,7 +102,11 @@ def _uri(png: str) -> str:
         content = base64.b64decode(png, validate=True)
     except (binascii.Error, ValueError):
         return ""
-    if not content.startswith(PNG):
+    # the header is first, and in it the size: a few bytes may ask for gigabytes of pixels
+    if not content.startswith(PNG) or content[12:16] != b"IHDR":
+        return ""
+    width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
+    if max(width, height) > WIDEST:
         return ""
     return "data:image/png;base64," + base64.b64encode(content).decode()
 

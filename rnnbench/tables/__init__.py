@@ -106,6 +106,7 @@ _IDENTITY = {
     "worker_peak_bytes": "Int64",
     "finished_at": "string",
     "worker_host": "string",
+    "hardware_host": "string",
 }
 _TRIAL = {
     **PLACE,
@@ -240,4 +241,5 @@ def _common(row: Row, finished: Finished, options: Iterable[str]) -> dict[str, o
         "worker_peak_bytes": finished.peak_bytes,
         "finished_at": finished.finished_at,
         "worker_host": finished.worker_host,
+        "hardware_host": finished.hardware_host,
     }
