@@ -153,7 +153,6 @@ def test_the_trials_of_a_generation_are_a_contest_and_start_as_one_group():
     campaign.end(missing[0].member.key, score_of(missing[0]))
     rest = list(campaign.missing())
     assert next_group(rest, campaign.asks, 4, 8) == missing
-    assert next_group(rest, campaign.asks, 4, 1, {rest[0].member.key}) == rest[:1]
 
 
 def test_a_contest_that_takes_too_much_memory_starts_one_by_one():
