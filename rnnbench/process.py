@@ -10,6 +10,8 @@ import os
 import platform
 import signal
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 from distributed import Worker
 
@@ -33,6 +35,9 @@ def serve(scheduler: str, name: str) -> None:
     if platform.system() == "Linux":
         # a process that hangs or is stopped would not notice that its parent is gone
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+        # where memory runs out the kernel ends a worker, and not the driver that keeps results
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     asyncio.run(_served(scheduler, name))
