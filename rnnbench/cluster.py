@@ -1,31 +1,34 @@
-"""Where workers come from: processes of this machine, or a Dask scheduler that runs already."""
+"""Where workers come from, and the processes of this machine that they usually are."""
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import dask
-from distributed import Client, Nanny, Scheduler, SpecCluster
-from distributed.security import Security
+from distributed import Client, Scheduler, SpecCluster
 
 from rnnbench.crew import Crew, Slot
-from rnnbench.errors import ClusterError
+from rnnbench.machine import memory
 from rnnbench.process import LOOPBACK
 
-CONNECT_SECONDS = 10
-"""How long a scheduler may take to answer."""
-
-_OURS: Mapping[str, object] = {
+OURS: Mapping[str, object] = {
     # a group whose worker died is not Dask's to try again
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
 }
+"""How a scheduler that a run starts is set."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is to train with: workers, and the bytes that each has; None: unknown."""
+
+    workers: int
+    memory: int | None = None
 
 
 class Connection(Protocol):
@@ -56,6 +59,13 @@ class Cluster(Protocol):
     def size(self) -> int:
         """How many workers are its own to keep alive."""
 
+    def found(self) -> Found:
+        """Say what there is to train with.
+
+        Raises:
+            ClusterError: the scheduler does not answer, or cannot be used.
+        """
+
     def connected(self) -> AbstractContextManager[Connection]:
         """Hold a connection to its scheduler.
 
@@ -84,13 +94,18 @@ class Local:
         """How many workers are its own to keep alive."""
         return len(self.slots)
 
+    def found(self) -> Found:
+        """Share this machine's memory among the workers."""
+        whole = memory()
+        return Found(len(self.slots), whole and whole // len(self.slots))
+
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """Start a scheduler in this process and the workers, all of them on loopback."""
-        _quiet()
+        quiet()
         scheduler = {"cls": Scheduler, "options": {"port": 0, **LOOPBACK}}
         with (
-            dask.config.set(_OURS),
+            dask.config.set(OURS),
             SpecCluster({}, scheduler, silence_logs=logging.CRITICAL) as cluster,
             Client(cluster, set_as_default=False) as client,
             Crew(self.slots, cluster.scheduler_address, self.environment) as crew,
@@ -113,80 +128,7 @@ class _OfCrew:
         return self.crew.obituary(name)
 
 
-@dataclass(frozen=True)
-class Remote:
-    """A scheduler that runs already, somewhere, with workers of its own.
-
-    address        as in tcp://host:port or tls://host:port
-    ca, cert, key  files of a TLS connection; None: none
-    """
-
-    address: str
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return self.address
-
-    @property
-    def size(self) -> int:
-        """How many workers are its own to keep alive: others look after them."""
-        return 0
-
-    @contextmanager
-    def connected(self) -> Iterator[Connection]:
-        """Hold a connection; the scheduler and its workers go on after it."""
-        _quiet()
-        connect = {"distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s"}
-        with dask.config.set(connect):
-            try:
-                client = Client(
-                    self.address,
-                    security=self._security(),
-                    timeout=CONNECT_SECONDS,
-                    set_as_default=False,
-                )
-            except (OSError, ValueError, ImportError) as error:
-                said = " ".join(str(error).split())
-                raise ClusterError(f"no Dask scheduler answers at {self.address}: {said}") from None
-            with client:
-                yield _OfScheduler(client)
-
-    def _security(self) -> Security | None:
-        if not (self.ca or self.cert or self.key):
-            return None
-        return Security(
-            tls_ca_file=self.ca,
-            tls_client_cert=self.cert,
-            tls_client_key=self.key,
-            require_encryption=True,
-        )
-
-
-@dataclass(frozen=True)
-class _OfScheduler:
-    client: Client
-
-    def mend(self) -> list[str]:
-        return []
-
-    def end(self, name: str, address: str) -> None:  # noqa: ARG002  names need not be unique there
-        self.client.run(_kill, workers=[address], nanny=True, wait=False, on_error="ignore")
-
-    def obituary(self, name: str) -> tuple[str, str]:  # noqa: ARG002  it died elsewhere
-        return "", ""
-
-
-def _kill(dask_worker: Nanny) -> None:
-    """Kill the worker process of the nanny that runs this; it starts another."""
-    if dask_worker.pid is not None:
-        os.kill(dask_worker.pid, signal.SIGKILL)
-
-
-def _quiet() -> None:
+def quiet() -> None:
     """Say ourselves what becomes of workers; Dask would write it into the live view."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 

@@ -121,12 +121,7 @@ class Executor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            for flight in self._flights.values():
-                if flight.keys:
-                    self._connection.end(flight.worker.name, flight.worker.address)
-        finally:
-            self._stack.__exit__(kind, error, traceback)
+        self._stack.__exit__(kind, error, traceback)
 
     @property
     def free(self) -> int:

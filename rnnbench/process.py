@@ -15,12 +15,14 @@ from pathlib import Path
 
 from distributed import Worker
 
-LOOPBACK = {
-    "host": "127.0.0.1",
+UNSEEN = {
     # an HTTP server is started even without a dashboard, and on all addresses unless told so
     "dashboard": False,
     "dashboard_address": "127.0.0.1:0",
 }
+"""Options of Dask's servers with which they show nothing to other machines."""
+
+LOOPBACK = {"host": "127.0.0.1", **UNSEEN}
 """Options of Dask's servers with which they listen to this machine alone."""
 
 _PDEATHSIG = 1

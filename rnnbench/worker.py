@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed import get_worker
 
 from rnnbench.allocator import tune
 from rnnbench.checkpoints import Checkpoints
-from rnnbench.datafiles import DataFiles
+from rnnbench.datafiles import DataFiles, cache_folder
 from rnnbench.errors import BuildError, RnnbenchError
 from rnnbench.machine import versions
 from rnnbench.member import Finished, Member, Setting
 
 if TYPE_CHECKING:
     from rnnbench.registry import Registry
+    from rnnbench.study import Study
 
 ENVIRONMENT: Mapping[str, str] = {
     "OMP_NUM_THREADS": "1",
@@ -47,7 +49,7 @@ class Terms:
     compiler     what compiles kernels, with its flags; "" where none is compiled
     device       where members train
     settings     those whose data files must be there
-    files        where data files are looked for
+    files        where data files are looked for, before the worker's own folders
     disabled     plugins that are switched off
     limit        seconds that a member may take; None: any
     checkpoints  where and how often what long members have reached is kept
@@ -67,6 +69,26 @@ class Terms:
     def topic(self) -> str:
         """Under which workers tell what a user should know."""
         return f"rnnbench {self.checkpoints.folder}"
+
+
+def terms_of(studies: Sequence[Study]) -> Terms:
+    """Return what workers need to train studies as this process planned them."""
+    own = versions()
+    networks = [one for study in studies for one in (study, *study.variants)]
+    sources: dict[str, str] = {}
+    for one in networks:
+        member = one.template
+        sources[f"{member.architecture.kind} {member.architecture.cell}"] = one.cell_source
+        sources[f"task {member.setting.task}"] = one.task_source
+        sources |= {f"metric {name}": source for name, source in one.metric_sources.items()}
+    settings = {repr(one.template.setting): one.template.setting for one in networks}
+    return Terms(
+        versions={name: own[name] for name in COMPARED},
+        sources=dict(sorted(sources.items())),
+        compiler=next((one.compiler for one in networks if one.compiler), ""),
+        device=networks[0].template.device if networks else "cpu",
+        settings=tuple(setting for setting in settings.values() if setting.files),
+    )
 
 
 class Ready:
@@ -90,7 +112,17 @@ class Ready:
         torch.backends.cudnn.allow_tf32 = False
         self.terms = terms
         self.registry = load_registry(terms.disabled)
-        self.programs, self.tasks = Programs(), Tasks(self.registry, terms.files)
+        self.programs, self.tasks = Programs(), Tasks(self.registry, files_here(terms.files))
+
+
+def files_here(files: DataFiles) -> DataFiles:
+    """Return where this process looks: where the driver does, in its own folder and RNNBENCH_DATA.
+
+    What was fetched is in this user's cache, wherever the driver's is.
+    """
+    named = os.environ.get("RNNBENCH_DATA")
+    own = (Path.cwd(), *([Path(named).absolute()] if named else []))
+    return replace(files, folders=(*files.folders, *own), cache=cache_folder())
 
 
 def refusals(terms: Terms) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ FLOORS = {
     4: "tasks nn group findings assessing showing showing_pictures lengthwise kindwise",
     5: "matching resolving plan course training plots",
     6: "search protocol grouping campaign tables folder cleaning best worker process crew cluster "
-    "executor report",
+    "remote slurm executor report",
     7: "staleness settling merging runner manifest",
     8: "estimate",
     9: "cli __main__",

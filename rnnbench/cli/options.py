@@ -22,8 +22,27 @@ Workers = Annotated[
     int | None, typer.Option(min=1, help="Worker processes on the CPU. [default: one a core]")
 ]
 Slots = Annotated[
-    int, typer.Option("--slots", min=1, help="Worker processes on each GPU, which share it.")
+    int | None,
+    typer.Option(
+        "--slots", min=1, help="Worker processes on each GPU, which share it. [default: 1]"
+    ),
 ]
 Devices = Annotated[
-    str, typer.Option(help="auto, cpu, or GPUs as torch numbers them: 0,1. auto: GPUs if any.")
+    str,
+    typer.Option(
+        help="auto, cpu, or GPUs as torch numbers them: 0,1. auto: GPUs if any. On a cluster: "
+        "cpu, or cuda for the GPU that each worker sees. [default: auto; cpu on a cluster]",
+        show_default=False,
+    ),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", help="tcp://host:port or tls://host:port of a running Dask scheduler."
+    ),
+]
+TlsCa = Annotated[
+    Path | None, typer.Option(help="TLS: certificates that the scheduler's is signed by, PEM.")
+]
+TlsCert = Annotated[Path | None, typer.Option(help="TLS: this side's certificate, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option(help="TLS: the key of --tls-cert, PEM.")]

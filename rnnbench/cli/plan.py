@@ -14,10 +14,22 @@ from rnnbench.cli.environment import (
     data_files,
     disabled_plugins,
     forced_backend,
-    visible_gpus,
 )
 from rnnbench.cli.kept import in_bytes, tell
-from rnnbench.cli.options import Budget, Devices, Only, ResultsFolder, Set, SuiteFile, Workers
+from rnnbench.cli.options import (
+    Budget,
+    Devices,
+    Only,
+    ResultsFolder,
+    Scheduler,
+    Set,
+    Slots,
+    SuiteFile,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from rnnbench.study import Study
@@ -33,6 +45,11 @@ def command(
     sets: Set = None,
     workers: Workers = None,
     devices: Devices = "auto",
+    per_gpu: Slots = None,
+    cluster: Scheduler = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     probe: Annotated[
         bool, typer.Option(help="Measure a few updates of each study to estimate the time.")
     ] = True,
@@ -40,10 +57,9 @@ def command(
     """Show what a run would train: studies, sizes, what is done and to do, time and disk."""
     from rnnbench.campaign import Campaign
     from rnnbench.cli.console import console, grouped
-    from rnnbench.devices import gpus_for
+    from rnnbench.cli.where import where
     from rnnbench.estimate import known, measured
     from rnnbench.findings.wording import GAP, counted
-    from rnnbench.machine import cores
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
     from rnnbench.store import read_members
@@ -52,14 +68,23 @@ def command(
 
     wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
     registry = load_registry(disabled_plugins())
-    gpus = gpus_for(devices, visible_gpus())
-    device = "cuda" if gpus else "cpu"
+    place = where(
+        wanted.executor.slurm,
+        cluster=cluster,
+        tls=(tls_ca, tls_cert, tls_key),
+        workers=workers,
+        per_gpu=per_gpu,
+        devices=devices,
+    )
+    slurm = wanted.executor.slurm
+    # the machine that plans need not be the one that submits
+    number = slurm.jobs * slurm.cores if slurm and place.script else place.cluster.found().workers
     files = data_files(fetching)
     with Building() as building:
         planned = plan(
             wanted,
             registry,
-            device=device,
+            device=place.device,
             backend=forced_backend(),
             files=files,
             compiling=building,
@@ -80,9 +105,9 @@ def command(
         if left and took is None:
             unknown += left
         seconds += left * (took or 0.0)
-        place = study.setting + (f" #{study.replicate}" if wanted.search.replicates > 1 else "")
+        at = study.setting + (f" #{study.replicate}" if wanted.search.replicates > 1 else "")
         sizes = (str(study.template.architecture.hidden), f"{study.parameters:,}")
-        rows.setdefault(place, []).append(
+        rows.setdefault(at, []).append(
             (study.architecture, *[GAP] * 5, "skipped", GAP)
             if study.skipped
             else (
@@ -112,11 +137,12 @@ def command(
         out.print(line)
     for text in _ways(planned.trained):
         out.print(text)
-    number = len(gpus) or workers or cores()
+    if place.script:
+        typer.echo(f"\nthe script of each job:\n\n{place.script}")
     disk = WEIGHT_BYTES * sum(study.parameters * spent.seeds for study in planned.trained)
-    time = _time(to_do, unknown, seconds / number)
+    time = _time(to_do, unknown, seconds / max(number, 1))
     out.print(
-        f"{counted(to_do, 'member')} to train{time} on {counted(number, 'worker')}; "
+        f"{counted(to_do, 'member')} to train{time} on {place.counted(number)}; "
         f"about {in_bytes(disk)} of weights in {folder}"
     )
 

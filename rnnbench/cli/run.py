@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,6 @@ from rnnbench.cli.environment import (
     data_files,
     disabled_plugins,
     forced_backend,
-    inherited,
-    visible_gpus,
 )
 from rnnbench.cli.interrupts import interrupts
 from rnnbench.cli.kept import in_bytes, kept_on_failure, tell
@@ -28,9 +27,13 @@ from rnnbench.cli.options import (
     Devices,
     Only,
     ResultsFolder,
+    Scheduler,
     Set,
     Slots,
     SuiteFile,
+    TlsCa,
+    TlsCert,
+    TlsKey,
     Workers,
 )
 
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from rnnbench.staleness import Selector
     from rnnbench.store import Store
     from rnnbench.study import Study
+
+UNKNOWN_MEMORY = 2**32
+"""Bytes that a worker is taken to have where nothing says."""
 
 
 def command(
@@ -49,7 +55,11 @@ def command(
     sets: Set = None,
     workers: Workers = None,
     devices: Devices = "auto",
-    per_gpu: Slots = 1,
+    per_gpu: Slots = None,
+    cluster: Scheduler = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     checkpoint: Annotated[
         float,
         typer.Option(min=0, help="Seconds between two checkpoints of what trains."),
@@ -78,16 +88,16 @@ def command(
     """Run a suite, or continue it.
 
     Ctrl-C once finishes what is under way and writes the report; twice stops at once. Exit codes:
-    0 done, 1 too many members failed, 2 bad input, 130 interrupted.
+    0 done, 1 too many members failed, 2 bad input, 130 interrupted or its cluster lost.
     """
     from rnnbench.checkpoints import Checkpoints
     from rnnbench.cli.progress import Clock, display
-    from rnnbench.cluster import Local, slots_for
-    from rnnbench.devices import gpus_for
+    from rnnbench.cli.where import where
+    from rnnbench.errors import ClusterError
     from rnnbench.executor import Executor
     from rnnbench.files import size_of
     from rnnbench.folder import budget_before, write_manifest, write_studies
-    from rnnbench.machine import cores, memory, versions
+    from rnnbench.machine import versions
     from rnnbench.manifest import Session, manifest_of
     from rnnbench.plan import plan
     from rnnbench.registry import load_registry
@@ -96,37 +106,48 @@ def command(
     from rnnbench.staleness import Stale
     from rnnbench.store import Store
     from rnnbench.suite import read_suite
-    from rnnbench.worker import Terms
+    from rnnbench.worker import terms_of
 
     retried = statuses(retry or ())
     wanted = read_suite(suite, budget=budget, sets=sets or (), only=only or ())
     disabled = disabled_plugins()
     registry = load_registry(disabled)
-    gpus = gpus_for(devices, visible_gpus())
-    device = "cuda" if gpus else "cpu"
+    place = where(
+        wanted.executor.slurm,
+        cluster=cluster,
+        tls=(tls_ca, tls_cert, tls_key),
+        workers=workers,
+        per_gpu=per_gpu,
+        devices=devices,
+    )
+    found = place.cluster.found()
     with Building() as building:
         planned = plan(
             wanted,
             registry,
-            device=device,
+            device=place.device,
             backend=forced_backend(),
             files=data_files(fetching),
             compiling=building,
         )
     stale_rows = Stale(_selectors(refresh or (), planned.studies), accept_stale)
-    slots = slots_for(workers or cores(), gpus, per_gpu)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     words = shlex.join(["rnnbench", *sys.argv[1:]])
-    manifest = manifest_of(planned, registry, Session(words, len(slots), gpus, started))
-    _print_head(planned, len(slots), gpus)
+    manifest = manifest_of(planned, registry, Session(words, found.workers, place.gpus, started))
+    _print_head(planned, place.counted(found.workers))
     before, now = budget_before(results / wanted.name), wanted.chosen.name
-    terms = Terms(
+    asked = terms_of(planned.trained)
+    terms = replace(
+        asked,
         disabled=tuple(sorted(disabled)),
+        # this process has just read them
+        settings=() if place.here else asked.settings,
         files=data_files(),
         limit=wanted.chosen.time_limit,
         checkpoints=Checkpoints((results / wanted.name / "checkpoints").absolute(), checkpoint),
     )
-    executor = Executor(Local(slots, inherited()), terms)
+    executor = Executor(place.cluster, terms)
+    lost: ClusterError | None = None
     with (
         Store(results / wanted.name) as store,
         interrupts() as interrupted,
@@ -151,21 +172,28 @@ def command(
         _write_suite(store.folder, planned)
         write_studies(store.folder, planned.studies)
         write_manifest(store.folder, manifest)
-        clock = Clock(len(slots), campaign.count)
-        with display(clock, campaign) as shown:
-            carry_out(
-                campaign,
-                store,
-                executor,
-                versions(),
-                memory=(memory() or 2**32) * 3 // 4 // len(slots),
-                stale_rows=stale_rows,
-                notify=shown.show,
-                tick=shown.tick,
-                stopping=interrupted.stopping,
-            )
+        had, clock = campaign.count.done, Clock(found.workers, campaign.count)
+        try:
+            with display(clock, campaign) as shown:
+                carry_out(
+                    campaign,
+                    store,
+                    executor,
+                    versions(),
+                    memory=(found.memory or UNKNOWN_MEMORY) * 3 // 4,
+                    stale_rows=stale_rows,
+                    notify=shown.show,
+                    tick=shown.tick,
+                    stopping=interrupted.stopping,
+                )
+        except ClusterError as error:
+            if campaign.count.done == had:
+                raise
+            lost = error
         report = _finish(store, planned, manifest)
     count = campaign.count
+    if lost is not None:
+        typer.echo(f"error: {lost}", err=True)
     if any(count.left.values()):
         typer.echo(f"interrupted; all finished members are kept. Continue: {words}", err=True)
         raise typer.Exit(130)
@@ -200,14 +228,13 @@ def _selectors(refresh: Sequence[str], studies: Sequence[Study]) -> tuple[Select
     )
 
 
-def _print_head(planned: Plan, workers: int, gpus: tuple[str, ...]) -> None:
+def _print_head(planned: Plan, workers: str) -> None:
     from rnnbench.findings.wording import counted
 
     suite = planned.suite
-    where = counted(len(gpus), "GPU") if gpus else counted(workers, "CPU worker")
     typer.echo(
         f"{suite.name}: {counted(len(planned.architectures), 'architecture')} on "
-        f"{counted(len(planned.settings), 'setting')}, budget {suite.chosen.name}, {where}",
+        f"{counted(len(planned.settings), 'setting')}, budget {suite.chosen.name}, {workers}",
         err=True,
     )
     for skip in planned.skips:

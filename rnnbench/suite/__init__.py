@@ -19,7 +19,16 @@ from rnnbench.suite.entries import (
     setting_name,
     unknown,
 )
-from rnnbench.suite.schema import Evaluation, Match, Search, SuiteFile, Training, checked
+from rnnbench.suite.schema import (
+    Evaluation,
+    Executor,
+    Match,
+    Search,
+    Slurm,
+    SuiteFile,
+    Training,
+    checked,
+)
 from rnnbench.suite.selection import read_selection
 from rnnbench.suite.source import Place, Source, printable, read_source
 
@@ -27,9 +36,11 @@ __all__ = [
     "ArchitectureEntry",
     "Budget",
     "Evaluation",
+    "Executor",
     "Match",
     "Search",
     "SettingEntry",
+    "Slurm",
     "Suite",
     "Training",
     "read_suite",
@@ -37,7 +48,16 @@ __all__ = [
     "setting_name",
 ]
 
-OPTIONAL_SECTIONS = ("training", "search", "space", "evaluation", "match", "only")
+OPTIONAL_SECTIONS = (
+    "training",
+    "search",
+    "space",
+    "evaluation",
+    "match",
+    "only",
+    "executor",
+    "slurm",
+)
 """What `--set` may reach into although the file does not have it."""
 
 
@@ -61,6 +81,7 @@ class Suite:
     search: Search
     evaluation: Evaluation
     budgets: Mapping[str, Budget]
+    executor: Executor
     allow_failures: int | float
     chosen: Budget
     source: Source
@@ -129,6 +150,7 @@ def read_suite(
         search=file.search,
         evaluation=file.evaluation,
         budgets=budgets,
+        executor=file.executor,
         allow_failures=file.allow_failures,
         chosen=chosen,
         source=source,
@@ -182,6 +204,7 @@ def resolved(suite: Suite) -> dict[str, Any]:
             }
             for name, budget in suite.budgets.items()
         },
+        **({"executor": suite.executor.model_dump()} if suite.executor.slurm else {}),
         "allow_failures": suite.allow_failures,
     }
 

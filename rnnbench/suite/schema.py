@@ -223,6 +223,39 @@ class BudgetSection(Section):
     )
 
 
+class Slurm(Section):
+    """Jobs of Slurm that the workers run in."""
+
+    interface: Word = Field(
+        description="the network interface that nodes reach this machine by, such as ib0"
+    )
+    memory: str = Field(
+        pattern=r"^[0-9]+(\.[0-9]+)? ?[KMGT]i?B$", description="what a job gets, such as 4GB"
+    )
+    walltime: str = Field(
+        pattern=r"^([0-9]+-)?[0-9]+(:[0-9]{2}){0,2}$",
+        description='how long a job may take, as Slurm writes it: "01:00:00"',
+    )
+    jobs: int = Field(default=1, ge=1, description=_COUNT)
+    cores: int = Field(default=1, ge=1, description=f"{_COUNT}: a worker each")
+    queue: Word | None = Field(default=None, description="the name of a partition")
+    account: Word | None = Field(default=None, description="the name of an account")
+    job_extra: list[Word] = Field(
+        default=[], description="a list of options of sbatch such as [--constraint=avx2]"
+    )
+    prologue: list[Word] = Field(
+        default=[], description="a list of shell commands that a job begins with"
+    )
+
+
+class Executor(Section):
+    """Where workers come from, if not from this machine."""
+
+    slurm: Slurm | None = Field(
+        default=None, description="a mapping such as {interface: ib0, memory: 4GB, jobs: 4}"
+    )
+
+
 class SuiteFile(Section):
     """The whole file."""
 
@@ -256,6 +289,7 @@ class SuiteFile(Section):
         description="at least one name and budget such as"
         " `standard: {updates: 2000, trials: 9, seeds: 5}`",
     )
+    executor: Executor = Field(default=Executor(), description="a mapping with slurm")
     allow_failures: Annotated[int | float, PlainValidator(allowance)] = Field(
         default=0, description="a share such as 10%, or a number of members"
     )
@@ -323,11 +357,14 @@ def _section(place: Place) -> type[Section] | None:
             return Match
         case ("search", "pruner"):
             return PrunerSection
-        case (("training" | "search" | "evaluation") as name,):
+        case ("executor", "slurm"):
+            return Slurm
+        case (("training" | "search" | "evaluation" | "executor") as name,):
             sections: dict[str, type[Section]] = {
                 "training": Training,
                 "search": Search,
                 "evaluation": Evaluation,
+                "executor": Executor,
             }
             return sections[name]
     return None

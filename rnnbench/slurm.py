@@ -1,0 +1,174 @@
+"""Workers in jobs of Slurm, which dask-jobqueue submits and the run cancels at its end."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dask
+import psutil
+from dask.utils import parse_bytes
+from dask_jobqueue.slurm import SLURMCluster, SLURMJob
+from distributed import Client
+
+from rnnbench.cluster import OURS, Connection, Found, quiet
+from rnnbench.errors import ClusterError, InputError
+from rnnbench.process import UNSEEN
+from rnnbench.remote import end
+from rnnbench.suite import Slurm
+from rnnbench.worker import ENVIRONMENT
+
+ASK_SECONDS = 30.0
+"""How often Slurm is asked which jobs there are; its controller serves everybody."""
+
+DEATH_SECONDS = 60
+"""How long a worker waits for the scheduler before it ends, and its job with it."""
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Jobs of Slurm with a worker on each core.
+
+    The scheduler listens on the interface that the suite names, and on no other; what passes is not
+    encrypted.
+    """
+
+    wanted: Slurm
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "Slurm" + (f" ({self.wanted.queue})" if self.wanted.queue else "")
+
+    @property
+    def size(self) -> int:
+        """How many jobs are its own to keep alive."""
+        return self.wanted.jobs
+
+    def found(self) -> Found:
+        """Count the workers that jobs will have, and the memory of each.
+
+        Raises:
+            InputError: this machine has no such interface.
+            ClusterError: this machine submits no jobs.
+        """
+        interfaces = psutil.net_if_addrs()
+        if self.wanted.interface not in interfaces:
+            raise InputError(
+                f"executor.slurm.interface: no interface `{self.wanted.interface}` here; "
+                f"there are {', '.join(sorted(interfaces))}"
+            )
+        for command in ("sbatch", "squeue", "scancel"):
+            if shutil.which(command) is None:
+                raise ClusterError(
+                    f"no `{command}` on this machine: start the run where jobs are submitted, "
+                    "or without Slurm by --set executor.slurm=null"
+                )
+        memory = parse_bytes(self.wanted.memory) // self.wanted.cores
+        return Found(self.wanted.jobs * self.wanted.cores, memory)
+
+    def script(self) -> str:
+        """Return the script of a job, but for the scheduler's address and the job's name."""
+        job = SLURMJob("tcp://<address of the run>", "<name>", **self._options)
+        return str(job.job_script())
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """Start a scheduler in this process, and submit the jobs."""
+        self.found()
+        quiet()
+        with (
+            dask.config.set(OURS),
+            _submitting(self.wanted.jobs, self._options) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield _OfJobs(client, cluster)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        wanted = self.wanted
+        exports = [f"export {name}={value}" for name, value in ENVIRONMENT.items()]
+        return {
+            "interface": wanted.interface,
+            "queue": wanted.queue,
+            "account": wanted.account,
+            "walltime": wanted.walltime,
+            "cores": wanted.cores,
+            "processes": wanted.cores,
+            "memory": wanted.memory,
+            "job_name": "rnnbench",
+            "death_timeout": DEATH_SECONDS,
+            "job_extra_directives": list(wanted.job_extra),
+            "job_script_prologue": [*exports, *wanted.prologue],
+            # Slurm bounds a job's memory; a worker that Dask pauses near a limit would never end
+            "worker_extra_args": [
+                "--memory-limit",
+                "0",
+                "--no-dashboard",
+                "--dashboard-address",
+                "127.0.0.1:0",
+            ],
+        }
+
+
+@contextmanager
+def _submitting(jobs: int, options: dict[str, Any]) -> Iterator[SLURMCluster]:
+    """Submit jobs, and cancel them in the end."""
+    with SLURMCluster(
+        **options, scheduler_options=dict(UNSEEN), silence_logs=logging.CRITICAL
+    ) as cluster:
+        cluster.scale(jobs=jobs)
+        _correct(cluster)
+        yield cluster
+
+
+def _correct(cluster: SLURMCluster) -> None:
+    """Submit the jobs that are lacking."""
+    try:
+        cluster.sync(cluster._correct_state)
+    except (RuntimeError, ValueError, OSError) as error:
+        said = " ".join(str(error).split())
+        raise ClusterError(f"Slurm takes no job: {said}") from None
+
+
+@dataclass
+class _OfJobs:
+    client: Client
+    cluster: SLURMCluster
+    asked: float = field(default_factory=time.monotonic)
+
+    def mend(self) -> list[str]:
+        """Submit again the jobs that have ended: killed, or out of time."""
+        if time.monotonic() - self.asked < ASK_SECONDS:
+            return []
+        self.asked = time.monotonic()
+        there = _queued()
+        if there is None:
+            return []
+        jobs = dict(self.cluster.workers)
+        ended = [name for name, job in jobs.items() if job.job_id not in there]
+        for name in ended:
+            self.cluster.workers.pop(name, None)
+        if ended or len(jobs) < len(self.cluster.worker_spec):
+            _correct(self.cluster)
+        return ended
+
+    def end(self, name: str, address: str) -> None:  # noqa: ARG002  a job has several workers
+        """Have a worker's nanny start another."""
+        end(self.client, address)
+
+    def obituary(self, name: str) -> tuple[str, str]:  # noqa: ARG002  Slurm writes its output
+        return "see the output of their jobs", ""
+
+
+def _queued() -> set[str] | None:
+    """Return the ids of this user's jobs; None where Slurm does not say."""
+    asked = ["squeue", "--me", "--noheader", "--format=%i"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    return set(done.stdout.split()) if done.returncode == 0 else None
