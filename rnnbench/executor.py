@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,11 +14,12 @@ from typing import Any, Literal, Self
 from uuid import uuid4
 
 from distributed.scheduler import KilledWorker
+from distributed.versions import get_versions
 
 from rnnbench.cluster import Cluster
 from rnnbench.errors import ClusterError
 from rnnbench.member import Finished, Member, Status
-from rnnbench.worker import Terms, refusals, train_here
+from rnnbench.worker import COMPARED, Terms, refusals, train_here, unlike
 
 PATIENCE = 60.0
 """Seconds without a sign of life after which a worker is taken for hung, and ended."""
@@ -137,7 +138,8 @@ class Executor:
         # as much again for what is not training: to read data, and to score a run
         seconds = None if limit is None else 2 * limit * len(keys) + self._grace
         deadline = None if seconds is None else time.monotonic() + seconds
-        self._start(keys[0], worker, train_here, list(members), keys=keys, deadline=deadline)
+        words = (list(members), self._terms)
+        self._start(keys[0], worker, train_here, *words, keys=keys, deadline=deadline)
 
     def news(self) -> list[str]:
         """Return what a user should know of the workers, once."""
@@ -182,7 +184,7 @@ class Executor:
         task = f"{name}-{uuid4().hex}"
         # bound to its worker: one that held two groups would take both along when it dies
         future = self._client.submit(
-            function, *words, self._terms, key=task, pure=False, workers=[worker.address]
+            function, *words, key=task, pure=False, workers=[worker.address]
         )
         self._flights[task] = _Flight(number, future, worker, keys, deadline)
         future.add_done_callback(self._finished.put)
@@ -217,12 +219,19 @@ class Executor:
             for key, (finished, weights) in zip(flight.keys, left, strict=True)
         ]
 
-    def _greeted(self, worker: _Worker, refused: Sequence[str]) -> None:
+    def _greeted(self, worker: _Worker, left: Any) -> None:
+        """Take in a worker's versions, then what it refuses."""
         self._deaths = 0
-        worker.state = "refused" if refused else "free"
+        asked = isinstance(left, Mapping)
+        refused = unlike(left["packages"], self._terms.versions) if asked else left
         if refused:
+            worker.state = "refused"
             self._news.append(f"worker {worker.name} is not used: {'; '.join(refused)}")
             self._all_refused()
+        elif asked:
+            self._start("hello", worker, refusals, self._terms)
+        else:
+            worker.state = "free"
 
     def _unfit(self, task: str, error: BaseException) -> list[Done]:
         """Take in a greeting that failed: the process died, or cannot load what it was sent."""
@@ -266,7 +275,8 @@ class Executor:
             if known is None:
                 worker = _Worker(address, str(facts["name"]), facts["last_seen"], now)
                 self._workers[address] = worker
-                self._start("hello", worker, refusals)
+                # Dask's own: a worker that lacks what it is sent dies of it
+                self._start("versions", worker, get_versions, list(COMPARED))
             elif known.seen != facts["last_seen"]:
                 known.seen, known.since = facts["last_seen"], now
         gone = [worker for address, worker in self._workers.items() if address not in there]

@@ -125,19 +125,29 @@ def files_here(files: DataFiles) -> DataFiles:
     return replace(files, folders=(*files.folders, *own), cache=cache_folder())
 
 
+def unlike(there: Mapping[str, str | None], wanted: Mapping[str, str]) -> list[str]:
+    """Say which packages of a worker are missing or of another version than the driver's.
+
+    there  what `distributed.versions` says of it: Python's version goes on with its level
+    """
+    found = []
+    for name in ("rnnbench", *(name for name in wanted if name != "rnnbench")):
+        own = there.get(name)
+        if name == "python" and own is not None:
+            own = ".".join(own.split(".")[:3])
+        if own is None or own != wanted.get(name, own):
+            driver = f", the driver has {wanted[name]}" if name in wanted else ""
+            found.append(f"{name} {own or 'is missing'}{driver}")
+    return found
+
+
 def refusals(terms: Terms) -> tuple[str, ...]:
-    """Say what of the terms the worker that runs this does not keep; nothing: it may train."""
-    own = versions()
-    found = [
-        f"{name} {own.get(name, 'is missing')}, the driver has {wanted}"
-        for name, wanted in terms.versions.items()
-        if own.get(name) != wanted
-    ]
+    """Say what of the terms, but for versions, the worker that runs this does not keep."""
     try:
         ready = _ready(terms)
     except RnnbenchError as error:  # a plugin that is switched off here is not installed there
-        return (*found, str(error))
-    found += _foreign(terms.sources, ready.registry)
+        return (str(error),)
+    found = _foreign(terms.sources, ready.registry)
     if terms.compiler and (compiler := _compiler()) != terms.compiler:
         found.append(f"compiler {compiler}, the driver has {terms.compiler}")
     if terms.device == "cuda" and not _sees_a_gpu():
