@@ -19,7 +19,7 @@ from distributed.versions import get_versions
 from rnnbench.cluster import Cluster
 from rnnbench.errors import ClusterError
 from rnnbench.member import Finished, Member, Status
-from rnnbench.worker import COMPARED, Terms, refusals, train_here, unlike
+from rnnbench.worker import PACKAGES, Terms, refusals, train_here, unlike
 
 PATIENCE = 60.0
 """Seconds without a sign of life after which a worker is taken for hung, and ended."""
@@ -276,7 +276,7 @@ class Executor:
                 worker = _Worker(address, str(facts["name"]), facts["last_seen"], now)
                 self._workers[address] = worker
                 # Dask's own: a worker that lacks what it is sent dies of it
-                self._start("versions", worker, get_versions, list(COMPARED))
+                self._start("versions", worker, get_versions, list(PACKAGES))
             elif known.seen != facts["last_seen"]:
                 known.seen, known.since = facts["last_seen"], now
         gone = [worker for address, worker in self._workers.items() if address not in there]

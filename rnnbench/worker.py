@@ -34,8 +34,8 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 """What a worker's process needs in its environment, best before it starts."""
 
-COMPARED = ("python", "rnnbench", "torch", "numpy", "scipy", "distributed")
-"""The versions that must be the driver's: what is sent and what computes."""
+PACKAGES = ("rnnbench", "torch", "numpy", "scipy", "distributed")
+"""The packages whose versions must be the driver's, as Python's: what is sent, what computes."""
 
 _KEPT = "rnnbench"
 
@@ -83,7 +83,7 @@ def terms_of(studies: Sequence[Study]) -> Terms:
         sources |= {f"metric {name}": source for name, source in one.metric_sources.items()}
     settings = {repr(one.template.setting): one.template.setting for one in networks}
     return Terms(
-        versions={name: own[name] for name in COMPARED},
+        versions={name: own[name] for name in ("python", *PACKAGES)},
         sources=dict(sorted(sources.items())),
         compiler=next((one.compiler for one in networks if one.compiler), ""),
         device=networks[0].template.device if networks else "cpu",

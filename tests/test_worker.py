@@ -4,7 +4,7 @@ import pytest
 from studies import study
 
 from rnnbench.datafiles import DataFiles
-from rnnbench.worker import COMPARED, files_here, terms_of, unlike
+from rnnbench.worker import PACKAGES, files_here, terms_of, unlike
 
 THERE = {"rnnbench": "1.0", "python": "3.11.7.final.0", "torch": "2.13.0+cpu", "numpy": None}
 
@@ -30,7 +30,7 @@ def test_workers_need_the_sources_of_what_is_trained_and_of_nothing_else() -> No
     one = study()
     terms = terms_of((one,))
     member = one.template
-    assert tuple(terms.versions) == COMPARED
+    assert tuple(terms.versions) == ("python", *PACKAGES)
     assert terms.sources == {
         f"cell {member.architecture.cell}": one.cell_source,
         f"task {member.setting.task}": one.task_source,
