@@ -1,0 +1,161 @@
+"""Jobs of Slurm, with commands on PATH that stand for Slurm's and start jobs at once."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("dask_jobqueue", reason="dask-jobqueue, of extra `slurm`, is not installed")
+
+from test_remote import SUITE, until
+from test_run import run, start, tables, wait_for
+
+from rnnbench.errors import ClusterError, InputError
+from rnnbench.slurm import Jobs
+from rnnbench.suite import Slurm, read_suite, resolved
+from rnnbench.suite.schema import checked
+from rnnbench.suite.source import parse
+
+EXECUTOR = 'executor: {slurm: {interface: lo, memory: 2GB, walltime: "00:30:00", jobs: 2}}\n'
+
+COMMANDS = {
+    "sbatch": """\
+d=$(dirname "$0")/jobs; mkdir -p $d; n=$(date +%s%N)
+cp "$1" $d/$n.sh
+setsid bash $d/$n.sh > $d/$n.out 2>&1 < /dev/null & echo $! > $d/$n.pid
+echo "Submitted batch job $n"
+""",
+    "scancel": 'd=$(dirname "$0")/jobs; kill -- -$(cat $d/$1.pid); echo $1 >> $d/cancelled\n',
+    "squeue": """\
+for f in $(dirname "$0")/jobs/*.pid; do
+    kill -0 $(cat $f) 2> /dev/null && basename $f .pid
+done
+exit 0
+""",
+}
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put Slurm's commands on PATH; return the folder that they keep jobs in."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in COMMANDS.items():
+        (folder / name).write_text(f"#!/bin/bash\n{text}")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder / "jobs"
+
+
+def living(jobs: Path) -> list[int]:
+    """Return the processes of jobs that live."""
+    pids = [int(path.read_text()) for path in jobs.glob("*.pid")]
+    return [pid for pid in pids if Path(f"/proc/{pid}").is_dir()]
+
+
+def test_jobs_train_to_the_tables_of_this_machine_and_are_cancelled(
+    slurm: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE + EXECUTOR)
+    process = start(tmp_path)
+    wait_for(process, 1)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "2 workers in 2 jobs of Slurm" in err
+    assert len((slurm / "cancelled").read_text().split()) == 2
+    until(lambda: living(slurm) == [])
+    run(tmp_path, "--set", "executor.slurm=null", "--workers", "1", "--results", "here")
+    assert tables(tmp_path / "results" / "tiny") == tables(tmp_path / "here" / "tiny")
+
+
+def test_a_job_that_ends_is_submitted_again(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnbench.slurm.ASK_SECONDS", 0.0)
+    wanted = Slurm(interface="lo", memory="1GB", walltime="10")
+    with Jobs(wanted).connected() as connection:
+        (first,) = living(slurm)
+        assert connection.mend() == []
+        os.killpg(first, signal.SIGKILL)
+        until(lambda: connection.mend() != [])
+        assert len(living(slurm)) == 1
+        assert living(slurm) != [first]
+    until(lambda: living(slurm) == [])
+
+
+def test_a_plan_shows_the_script_without_slurm(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    words = [sys.executable, "-m", "rnnbench", "plan", "suite.yaml", "--no-probe"]
+    for name, value in {
+        "interface": "ib0",
+        "memory": "6GB",
+        "walltime": "2-00:00:00",
+        "cores": "3",
+        "queue": "long",
+        "account": "ours",
+        "job_extra": "[--constraint=avx2]",
+        "prologue": "[module load python]",
+    }.items():
+        words += ["--set", f"executor.slurm.{name}={value}"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    for line in (
+        "#SBATCH -p long",
+        "#SBATCH -A ours",
+        "#SBATCH --cpus-per-task=3",
+        "#SBATCH --mem=6G",
+        "#SBATCH -t 2-00:00:00",
+        "#SBATCH --constraint=avx2",
+        "export OMP_NUM_THREADS=1",
+        "module load python",
+    ):
+        assert line in lines
+    (command,) = [line for line in lines if "distributed.cli.dask_worker" in line]
+    for words_ in ("--nthreads 1 ", "--nworkers 3 ", "--interface ib0", "--memory-limit 0 "):
+        assert words_ in f"{command} "
+    assert "3 workers in 1 job of Slurm" in done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_machine_that_submits_no_jobs_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    wanted = {"memory": "1GB", "walltime": "10"}
+    with pytest.raises(InputError, match=r"no interface `ib9` here; there are .*lo"):
+        Jobs(Slurm(interface="ib9", **wanted)).found()
+    with pytest.raises(ClusterError, match="no `sbatch` on this machine"):
+        Jobs(Slurm(interface="lo", **wanted)).found()
+
+
+def test_an_sbatch_that_fails_is_quoted_on_one_line(slurm: Path) -> None:
+    (slurm.parent / "sbatch").write_text("#!/bin/bash\necho invalid partition >&2; exit 1\n")
+    wanted = Slurm(interface="lo", memory="1GB", walltime="10")
+    with pytest.raises(ClusterError, match="Slurm takes no job: .*invalid partition") as raised:
+        with Jobs(wanted).connected():
+            pass
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            "{memory: 1GB, walltime: '10'}",
+            "executor.slurm lacks `interface`: the network interface",
+        ),
+        ("{interface: lo, memory: 1GB, walltime: 60}", "`walltime` takes how long a job may take"),
+        ("{interface: lo, memory: 4, walltime: '10'}", "`memory` takes what a job gets"),
+        ("{interface: lo, quee: a, memory: 1GB, walltime: '10'}", "did you mean `queue`?"),
+    ],
+)
+def test_a_wrong_key_is_said_with_its_place(value: str, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        checked(parse("suite.yaml", f"{SUITE}executor: {{slurm: {value}}}\n"))
+    assert said in str(raised.value)
+    assert str(raised.value).startswith("suite.yaml:9:")
+
+
+def test_an_executor_is_kept_in_the_resolved_suite(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE + EXECUTOR)
+    suite = read_suite(tmp_path / "suite.yaml")
+    assert resolved(suite)["executor"]["slurm"]["jobs"] == 2
