@@ -16,6 +16,7 @@ import psutil
 from dask.utils import parse_bytes
 from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed import Client
+from distributed.core import Status
 
 from rnnbench.cluster import OURS, Connection, Found, quiet
 from rnnbench.errors import ClusterError, InputError
@@ -123,7 +124,9 @@ def _submitting(jobs: int, options: dict[str, Any]) -> Iterator[SLURMCluster]:
     with SLURMCluster(
         **options, scheduler_options=dict(UNSEEN), silence_logs=logging.CRITICAL
     ) as cluster:
-        cluster.scale(jobs=jobs)
+        # as `scale` does, which would write what sbatch says into the live view
+        while len(cluster.worker_spec) < jobs:
+            cluster.worker_spec.update(cluster.new_worker_spec())
         _correct(cluster)
         yield cluster
 
@@ -133,6 +136,10 @@ def _correct(cluster: SLURMCluster) -> None:
     try:
         cluster.sync(cluster._correct_state)
     except (RuntimeError, ValueError, OSError) as error:
+        # what was not submitted cannot be cancelled, and Dask insists
+        cluster._created.difference_update(
+            [job for job in cluster._created if job.status == Status.created]
+        )
         said = " ".join(str(error).split())
         raise ClusterError(f"Slurm takes no job: {said}") from None
 
