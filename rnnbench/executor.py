@@ -221,7 +221,6 @@ class Executor:
 
     def _greeted(self, worker: _Worker, left: Any) -> None:
         """Take in a worker's versions, then what it refuses."""
-        self._deaths = 0
         asked = isinstance(left, Mapping)
         refused = unlike(left["packages"], self._terms.versions) if asked else left
         if refused:
@@ -231,7 +230,7 @@ class Executor:
         elif asked:
             self._start("hello", worker, refusals, self._terms)
         else:
-            worker.state = "free"
+            self._deaths, worker.state = 0, "free"
 
     def _unfit(self, task: str, error: BaseException) -> list[Done]:
         """Take in a greeting that failed: the process died, or cannot load what it was sent."""

@@ -12,7 +12,7 @@ from distributed import get_worker
 
 from rnnbench.allocator import tune
 from rnnbench.checkpoints import Checkpoints
-from rnnbench.datafiles import DataFiles, cache_folder
+from rnnbench.datafiles import DataFiles
 from rnnbench.errors import BuildError, RnnbenchError
 from rnnbench.machine import versions
 from rnnbench.member import Finished, Member, Setting
@@ -122,7 +122,7 @@ def files_here(files: DataFiles) -> DataFiles:
     """
     named = os.environ.get("RNNBENCH_DATA")
     own = (Path.cwd(), *([Path(named).absolute()] if named else []))
-    return replace(files, folders=(*files.folders, *own), cache=cache_folder())
+    return replace(files, folders=(*files.folders, *own), cache=DataFiles().cache)
 
 
 def unlike(there: Mapping[str, str | None], wanted: Mapping[str, str]) -> list[str]:
