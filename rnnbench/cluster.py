@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,7 +38,7 @@ class Connection(Protocol):
     def client(self) -> Client:
         """Submits tasks, and asks who is there."""
 
-    def mend(self) -> list[str]:
+    def mend(self, there: Collection[str]) -> list[str]:
         """Start workers again that have died, where that is ours to do; return which had."""
 
     def end(self, name: str, address: str) -> None:
@@ -118,8 +118,8 @@ class _OfCrew:
     client: Client
     crew: Crew
 
-    def mend(self) -> list[str]:
-        return self.crew.mend()
+    def mend(self, there: Collection[str]) -> list[str]:
+        return self.crew.mend(there)
 
     def end(self, name: str, address: str) -> None:  # noqa: ARG002  a name is enough
         self.crew.end(name)

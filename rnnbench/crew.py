@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Self
 
@@ -17,6 +18,9 @@ from rnnbench.worker import ENVIRONMENT
 
 _LAST_WORDS = 8192
 """Bytes of what a process said that are kept when it dies."""
+
+START_SECONDS = 120.0
+"""How long a process may take until its scheduler knows it."""
 
 _REAPED_SECONDS = 1.0
 """How long a process may take to end once its scheduler has lost it."""
@@ -32,11 +36,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class _Hand:
-    """A process in a slot; `log` is what it writes to stderr."""
+    """A process in a slot; `log` is what it writes to stderr, `started` when."""
 
     slot: Slot
     process: subprocess.Popen[bytes]
     log: IO[bytes]
+    started: float = field(default_factory=time.monotonic)
 
 
 class Crew:
@@ -49,6 +54,7 @@ class Crew:
         self._slots, self._scheduler, self._inherited = tuple(slots), scheduler, inherited
         self._hands: dict[str, _Hand] = {}
         self._dead: dict[str, tuple[str, str]] = {}
+        self._known: set[str] = set()
         self._started = 0
 
     def __enter__(self) -> Self:
@@ -67,8 +73,15 @@ class Crew:
         for hand in self._hands.values():
             _buried(hand)
 
-    def mend(self) -> list[str]:
-        """Start a process anew in each slot whose process has ended; return who had."""
+    def mend(self, there: Collection[str] = ()) -> list[str]:
+        """Start a process anew in each slot whose process has ended; return who had.
+
+        there  names that the scheduler knows; who is not among them for long is ended
+        """
+        self._known.update(there)
+        for name, hand in self._hands.items():
+            if name not in self._known and time.monotonic() - hand.started > START_SECONDS:
+                hand.process.kill()
         ended = [name for name, hand in self._hands.items() if hand.process.poll() is not None]
         for name in ended:
             hand = self._hands.pop(name)

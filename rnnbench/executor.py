@@ -281,29 +281,31 @@ class Executor:
         gone = [worker for address, worker in self._workers.items() if address not in there]
         for worker in gone:
             del self._workers[worker.address]
-        return [done for task in list(self._flights) for done in self._checked(task, gone, now)]
+        hung = [one for one in self._workers.values() if now - one.since > self._patience]
+        for worker in hung:
+            self._end(worker)
+            silent = f"{now - worker.since:.0f} s"
+            self._news.append(f"worker {worker.name} gave no sign of life for {silent}: ended")
+        return [one for task in list(self._flights) for one in self._checked(task, gone, hung, now)]
 
-    def _checked(self, task: str, gone: Sequence[_Worker], now: float) -> list[Done]:
+    def _checked(
+        self, task: str, gone: Sequence[_Worker], hung: Sequence[_Worker], now: float
+    ) -> list[Done]:
         """Give a task up whose worker is gone, hangs, or has had its time."""
         flight = self._flights[task]
-        worker, silent = flight.worker, now - flight.worker.since
-        if worker in gone:
+        if flight.worker in gone:
             return self._died(task)
+        if flight.worker in hung:
+            return self._lost(task, "crashed", "its worker process stopped answering")
         if flight.deadline is not None and now > flight.deadline:
-            self._end(worker)
+            self._end(flight.worker)
             reason = f"hung, and was ended: the time limit is {self._terms.limit:g} s"
             return self._lost(task, "timeout", reason)
-        if silent > self._patience:
-            self._end(worker)
-            self._news.append(
-                f"worker {worker.name} gave no sign of life for {silent:.0f} s: ended"
-            )
-            return self._lost(task, "crashed", "its worker process stopped answering")
         return []
 
     def _mend(self) -> None:
         """Let dead workers be replaced; give up where none lives long enough to be ready."""
-        ended = self._connection.mend()
+        ended = self._connection.mend({worker.name for worker in self._workers.values()})
         self._deaths += len(ended)
         if ended and self._deaths >= ATTEMPTS * self._cluster.size:
             how, words = self._connection.obituary(ended[-1])

@@ -6,7 +6,7 @@ import logging
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,16 +150,16 @@ class _OfJobs:
     cluster: SLURMCluster
     asked: float = field(default_factory=time.monotonic)
 
-    def mend(self) -> list[str]:
+    def mend(self, there: Collection[str]) -> list[str]:  # noqa: ARG002  Slurm says it
         """Submit again the jobs that have ended: killed, or out of time."""
         if time.monotonic() - self.asked < ASK_SECONDS:
             return []
         self.asked = time.monotonic()
-        there = _queued()
-        if there is None:
+        queued = _queued()
+        if queued is None:
             return []
         jobs = dict(self.cluster.workers)
-        ended = [name for name, job in jobs.items() if job.job_id not in there]
+        ended = [name for name, job in jobs.items() if job.job_id not in queued]
         for name in ended:
             self.cluster.workers.pop(name, None)
         if ended or len(jobs) < len(self.cluster.worker_spec):

@@ -1,7 +1,7 @@
 import os
 import sys
 
-from rnnbench.crew import Slot, environment_of
+from rnnbench.crew import Crew, Slot, environment_of
 
 
 def test_a_worker_has_one_thread_and_sees_its_own_gpu_or_none() -> None:
@@ -15,3 +15,16 @@ def test_a_worker_has_one_thread_and_sees_its_own_gpu_or_none() -> None:
 def test_a_worker_finds_modules_where_the_driver_does() -> None:
     found = environment_of(Slot("cpu-0"), {"PYTHONPATH": "elsewhere"})["PYTHONPATH"]
     assert found.split(os.pathsep) == [path for path in sys.path if path]
+
+
+def test_a_process_that_its_scheduler_never_hears_of_is_replaced(monkeypatch) -> None:
+    monkeypatch.setattr("rnnbench.crew.START_SECONDS", -1.0)
+    with Crew([Slot("cpu-0")], "tcp://127.0.0.1:1", os.environ) as crew:
+        ended: list[str] = []
+        while not ended:
+            ended = crew.mend()
+        assert ended == ["cpu-0.0"]
+        assert crew.obituary("cpu-0.0")[0] == "SIGKILL"
+        # the scheduler knows the next one
+        assert crew.mend(["cpu-0.1"]) == []
+        assert crew.obituary("cpu-0.1") == ("", "")
