@@ -16,7 +16,7 @@ from typing import IO, Self
 
 from rnnbench.worker import ENVIRONMENT
 
-_LAST_WORDS = 8192
+_LAST_WORDS = 16384
 """Bytes of what a process said that are kept when it dies."""
 
 START_SECONDS = 120.0

@@ -31,7 +31,7 @@ _PDEATHSIG = 1
 def serve(scheduler: str, name: str) -> None:
     """Serve a scheduler until it closes this worker, or the other end of standard input is gone."""
     # what takes the process along in C leaves a trace on stderr
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     # Ctrl-C reaches the whole process group; the driver decides what happens to its workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if platform.system() == "Linux":
