@@ -73,9 +73,9 @@ def test_a_job_that_ends_is_submitted_again(slurm: Path, monkeypatch: pytest.Mon
     wanted = Slurm(interface="lo", memory="1GB", walltime="10")
     with Jobs(wanted).connected() as connection:
         (first,) = living(slurm)
-        assert connection.mend() == []
+        assert connection.mend(()) == []
         os.killpg(first, signal.SIGKILL)
-        until(lambda: connection.mend() != [])
+        until(lambda: connection.mend(()) != [])
         assert len(living(slurm)) == 1
         assert living(slurm) != [first]
     until(lambda: living(slurm) == [])
