@@ -12,6 +12,7 @@ nothing doubled, all tables are the same but for times and hosts, and no process
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import sqlite3
@@ -20,8 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -46,9 +46,16 @@ def main() -> None:
         usual = time.monotonic() - started
         print(f"undisturbed: {usual:.0f} s", flush=True)
         started = time.monotonic()
-        with _cluster(asked.workers) if asked.cluster else _nobody() as (options, workers):
-            words = [*(command if asked.cluster else local), *options, "--results", str(torn)]
-            killed = _torn(words, asked.kills, asked.pause, draw, workers, folder / "log")
+        if asked.cluster:
+            elsewhere = Elsewhere(folder, asked.workers)
+            words = [*command, *elsewhere.options, "--results", str(torn)]
+            try:
+                killed = _torn(words, asked.kills, asked.pause, draw, elsewhere, folder / "log")
+            finally:
+                elsewhere.end()
+        else:
+            words = [*local, "--results", str(torn)]
+            killed = _torn(words, asked.kills, asked.pause, draw, None, folder / "log")
         spent = time.monotonic() - started
         tally = ", ".join(f"{count} of {what}" for what, count in sorted(killed.items()))
         print(f"{sum(killed.values())} kills ({tally}) in {spent:.0f} s")
@@ -74,7 +81,7 @@ def _torn(
     kills: int,
     pause: float,
     draw: random.Random,
-    others: psutil.Process | None,
+    elsewhere: Elsewhere | None,
     log: Path,
 ) -> Counter[str]:
     """Run to the end with so many kills on the way; count them by victim."""
@@ -85,14 +92,18 @@ def _torn(
             code = driver.wait(draw.uniform(0, pause) if sum(killed.values()) < kills else None)
         except subprocess.TimeoutExpired:
             victim = draw.choice(("driver", "worker", "worker", "all"))
-            workers = _workers(others or psutil.Process(driver.pid))
+            workers = elsewhere.alive() if elsewhere else _own(driver.pid)
+            draw.shuffle(workers)
             if victim == "worker" and not workers:
                 continue
             print(f"{time.strftime('%H:%M:%S')} kill {victim}", flush=True)
             killed[victim] += 1
-            if victim in ("worker", "all"):
-                for one in workers if victim == "all" else [draw.choice(workers)]:
-                    one.kill()
+            doomed = {"driver": [], "worker": workers[:1], "all": workers}[victim]
+            for one in doomed:
+                one.kill()
+            if elsewhere:
+                psutil.wait_procs(doomed)
+                elsewhere.alive()
             if victim == "worker":
                 continue
             driver.kill()
@@ -113,16 +124,13 @@ def _started(words: list[str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _workers(parent: psutil.Process) -> list[psutil.Process]:
-    """Return the processes below one that train."""
+def _own(driver: int) -> list[psutil.Process]:
+    """Return a driver's worker processes."""
     found = []
-    for child in parent.children(recursive=True):
-        try:
-            words = child.cmdline()
-        except psutil.Error:
-            continue
-        if "work" in words or any("spawn_main" in word for word in words):
-            found.append(child)
+    for child in psutil.Process(driver).children():
+        with suppress(psutil.Error):  # it has just ended
+            if "work" in child.cmdline():
+                found.append(child)
     return found
 
 
@@ -144,37 +152,45 @@ def _session(pid: int) -> int:
         return -1
 
 
-@contextmanager
-def _nobody() -> Iterator[tuple[list[str], None]]:
-    """Leave workers to the driver."""
-    yield [], None
+class Elsewhere:
+    """A scheduler and workers in processes of their own on loopback, started again when killed."""
 
+    def __init__(self, folder: Path, workers: int) -> None:
+        self._folder = folder
+        self._known = folder / "scheduler.json"
+        port = ["--port", "0"]
+        self._scheduler = _started([*self._words("scheduler"), *port], folder / "scheduler.log")
+        while not self._known.exists():
+            time.sleep(0.2)
+        self._workers = [self._worker() for _ in range(workers)]
 
-@contextmanager
-def _cluster(workers: int) -> Iterator[tuple[list[str], psutil.Process]]:
-    """Hold a scheduler and workers in processes of their own, on loopback."""
-    with tempfile.TemporaryDirectory() as place:
-        known = Path(place, "scheduler.json")
-        here = ["--host", "127.0.0.1", "--no-dashboard"]
-        dask = [sys.executable, "-m", "dask"]
-        here += ["--scheduler-file", str(known)]
-        each = ["--nthreads", "1", "--memory-limit", "0", "--local-directory", place]
-        processes = [
-            _started([*dask, "scheduler", *here, "--port", "0"], Path(place, "scheduler.log")),
-            _started(
-                [*dask, "worker", *here, *each, "--nworkers", str(workers)],
-                Path(place, "workers.log"),
-            ),
-        ]
-        try:
-            while not known.exists():
-                time.sleep(0.2)
-            address = pd.read_json(known, typ="series")["address"]
-            yield ["--cluster", str(address)], psutil.Process(processes[1].pid)
-        finally:
-            for process in processes:
-                process.terminate()
-                process.wait()
+    @property
+    def options(self) -> list[str]:
+        """What tells a run of it."""
+        return ["--cluster", str(json.loads(self._known.read_text())["address"])]
+
+    def alive(self) -> list[psutil.Process]:
+        """Return the workers, with new ones in place of those that have ended."""
+        ended = [worker for worker in self._workers if worker.poll() is not None]
+        for worker in ended:
+            self._workers.remove(worker)
+            self._workers.append(self._worker())
+        return [psutil.Process(worker.pid) for worker in self._workers]
+
+    def end(self) -> None:
+        """End all of them."""
+        for process in (*self._workers, self._scheduler):
+            process.terminate()
+            process.wait()
+
+    def _worker(self) -> subprocess.Popen[bytes]:
+        own = ["--nthreads", "1", "--memory-limit", "0", "--no-nanny"]
+        return _started([*self._words("worker"), *own], self._folder / "workers.log")
+
+    def _words(self, kind: str) -> list[str]:
+        here = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+        dask = [sys.executable, "-m", f"distributed.cli.dask_{kind}"]
+        return [*dask, *here, "--scheduler-file", str(self._known)]
 
 
 def _compared(whole: Path, torn: Path) -> list[str]:
