@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from uuid import uuid4
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from rnnbench.files import write_atomically
+
+_MARK = "driver"
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,34 @@ class Checkpoints:
 
     folder   None: nowhere
     seconds  between two of them; members that take less leave none
+    mark     what the driver has written into the folder: who does not find it there, on a machine
+             that has another folder of this name, leaves none; "": not asked
     """
 
     folder: Path | None = None
     seconds: float = 60.0
+    mark: str = ""
+
+    def marked(self) -> Self:
+        """Mark the folder, for workers on other machines.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        if self.folder is None:
+            return self
+        mark = uuid4().hex
+        write_atomically(self.folder / _MARK, mark)
+        return replace(self, mark=mark)
+
+    def tidy(self) -> None:
+        """Leave no empty folder behind."""
+        if self.folder is None:
+            return
+        if self.mark:
+            (self.folder / _MARK).unlink(missing_ok=True)
+        with suppress(OSError):  # something is in it, or it never was
+            self.folder.rmdir()
 
     def read(self, key: str, code: Mapping[str, str]) -> Checkpoint | None:
         """Return a member's checkpoint; None where there is none, or it cannot be gone on from.
@@ -46,9 +74,9 @@ class Checkpoints:
         That is one that other code made, or that is damaged: the member begins anew.
         """
         path = self._path(key)
-        if path is None or not path.is_file():
-            return None
         try:
+            if path is None or not path.is_file():
+                return None
             with safe_open(path, framework="pt") as file:
                 text = file.metadata().get("checkpoint", "{}")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -81,7 +109,15 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path | None:
-        return None if self.folder is None else self.folder / f"{key}.safetensors"
+        if self.folder is None:
+            return None
+        if self.mark:
+            try:
+                if (self.folder / _MARK).read_text() != self.mark:
+                    return None
+            except OSError:
+                return None
+        return self.folder / f"{key}.safetensors"
 
 
 def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:

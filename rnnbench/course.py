@@ -37,15 +37,17 @@ def _silently(_: str) -> None:
 class Pace:
     """What bounds a training beside its updates.
 
-    limit        seconds that a member may train and be scored; None: any. Members of a group share
-                 its time
+    limit        seconds that a member may train and be scored on validation data; None: any.
+                 Members of a group share its time
     checkpoints  where and how often the group leaves what it has reached
+    compiler     what compiles kernels, with its flags; "" where none is
     unwanted     whether nobody waits for the members any more; asked before each update
     tell         told of what a user should know
     """
 
     limit: float | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    compiler: str = ""
     unwanted: Callable[[], bool] = _never
     tell: Callable[[str], None] = _silently
 

@@ -55,6 +55,7 @@ class Crew:
         self._hands: dict[str, _Hand] = {}
         self._dead: dict[str, tuple[str, str]] = {}
         self._known: set[str] = set()
+        self._ended: list[str] = []
         self._started = 0
 
     def __enter__(self) -> Self:
@@ -74,7 +75,7 @@ class Crew:
             _buried(hand)
 
     def mend(self, there: Collection[str] = ()) -> list[str]:
-        """Start a process anew in each slot whose process has ended; return who had.
+        """Start a process anew in each slot whose process has ended; return who had, each once.
 
         there  names that the scheduler knows; who is not among them for long is ended
         """
@@ -82,11 +83,8 @@ class Crew:
         for name, hand in self._hands.items():
             if name not in self._known and time.monotonic() - hand.started > START_SECONDS:
                 hand.process.kill()
-        ended = [name for name, hand in self._hands.items() if hand.process.poll() is not None]
-        for name in ended:
-            hand = self._hands.pop(name)
-            self._dead[name] = _buried(hand)
-            self._start(hand.slot)
+        self._replace()
+        ended, self._ended = self._ended, []
         return ended
 
     def end(self, name: str) -> None:
@@ -99,8 +97,15 @@ class Crew:
         if name in self._hands:
             with suppress(subprocess.TimeoutExpired):
                 self._hands[name].process.wait(_REAPED_SECONDS)
-            self.mend()
+            self._replace()
         return self._dead.get(name, ("", ""))
+
+    def _replace(self) -> None:
+        for name in [name for name, one in self._hands.items() if one.process.poll() is not None]:
+            hand = self._hands.pop(name)
+            self._dead[name] = _buried(hand)
+            self._ended.append(name)
+            self._start(hand.slot)
 
     def _start(self, slot: Slot) -> None:
         # a scheduler has one worker of a name, and may not have noticed yet that another has died

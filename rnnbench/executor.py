@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -16,7 +16,7 @@ from uuid import uuid4
 from distributed.scheduler import KilledWorker
 from distributed.versions import get_versions
 
-from rnnbench.cluster import Cluster
+from rnnbench.cluster import Cluster, Local
 from rnnbench.errors import ClusterError
 from rnnbench.member import Finished, Member, Status
 from rnnbench.worker import PACKAGES, Terms, refusals, train_here, unlike
@@ -30,10 +30,13 @@ GRACE = 15.0
 FETCH = 2.0
 """Seconds that what a worker left may take to arrive before it is asked whether it is there."""
 
+PAUSE = 10.0
+"""Seconds between two looks that only a process takes that was stopped."""
+
 LOOK = 1.0
 """Seconds between two looks at who is there."""
 
-ATTEMPTS = 5
+STARTS = 5
 """How many processes a slot may lose in a row before any worker is ready."""
 
 
@@ -43,6 +46,7 @@ class Done:
 
     lost    the group's worker has died, hung or run out of time: that says nothing of this member
             unless it was alone
+    blame   whether the worker was lost while it trained them: not where only word of it was
     flight  a number that the members of the group share
     """
 
@@ -51,6 +55,7 @@ class Done:
     weights: bytes | None
     group: int = 1
     lost: bool = False
+    blame: bool = True
     flight: int = 0
 
 
@@ -67,13 +72,16 @@ class _Worker:
 
 @dataclass(frozen=True)
 class _Flight:
-    """A task under way: the greeting of a worker, or a group of members."""
+    """A task under way: the greeting of a worker, or a group of members.
+
+    seconds  that it may take from when it began; None: any
+    """
 
     number: int
     future: Any
     worker: _Worker
     keys: tuple[str, ...] = ()
-    deadline: float | None = None
+    seconds: float | None = None
     since: float = field(default_factory=time.monotonic)
 
 
@@ -104,6 +112,8 @@ class Executor:
         self._flights: dict[str, _Flight] = {}
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._submitted = count()
+        # when tasks began, which may be later than they were submitted where others train too
+        self._began: dict[str, float] = {}
         self._looked = 0.0
         self._deaths = 0
         self._news: list[str] = []
@@ -113,6 +123,10 @@ class Executor:
             self._connection = stack.enter_context(self._cluster.connected())
             self._client = self._connection.client
             self._client.subscribe_topic(self._terms.topic, self._told)
+            if not isinstance(self._cluster, Local):
+                marked = self._terms.checkpoints.marked()
+                self._terms = replace(self._terms, checkpoints=marked)
+            stack.callback(self._terms.checkpoints.tidy)
             self._stack = stack.pop_all()
         return self
 
@@ -137,9 +151,8 @@ class Executor:
         limit = self._terms.limit
         # as much again for what is not training: to read data, and to score a run
         seconds = None if limit is None else 2 * limit * len(keys) + self._grace
-        deadline = None if seconds is None else time.monotonic() + seconds
         words = (list(members), self._terms)
-        self._start(keys[0], worker, train_here, *words, keys=keys, deadline=deadline)
+        self._start(keys[0], worker, train_here, *words, keys=keys, seconds=seconds)
 
     def news(self) -> list[str]:
         """Return what a user should know of the workers, once."""
@@ -148,7 +161,10 @@ class Executor:
 
     def forget(self, key: str) -> None:
         """Drop what a member has left on its way: it is kept now."""
-        self._terms.checkpoints.remove(key)
+        try:
+            self._terms.checkpoints.remove(key)
+        except OSError as error:
+            self._news.append(f"a checkpoint cannot be removed: {error}")
 
     def wait(self, timeout: float) -> list[Done]:
         """Return the members that came back, waiting up to `timeout` seconds for the first."""
@@ -165,10 +181,13 @@ class Executor:
             self._looked = time.monotonic()
         return done
 
-    def _told(self, event: tuple[float, str]) -> None:
-        """Take in what a worker tells; called in Dask's thread."""
-        if event[1] not in self._news:
-            self._news.append(event[1])
+    def _told(self, event: tuple[float, str | Mapping[str, str]]) -> None:
+        """Take in what a worker tells: that a task began, or words; called in Dask's thread."""
+        said = event[1]
+        if isinstance(said, Mapping):
+            self._began.setdefault(said["began"], time.monotonic())
+        elif said not in self._news:
+            self._news.append(said)
 
     def _start(
         self,
@@ -177,16 +196,18 @@ class Executor:
         function: Callable[..., Any],
         *words: object,
         keys: tuple[str, ...] = (),
-        deadline: float | None = None,
+        seconds: float | None = None,
     ) -> None:
         # never the same again: Dask may answer with what it still knows of a task that died
         number = next(self._submitted)
         task = f"{name}-{uuid4().hex}"
+        if self._cluster.size:  # its workers train for nobody else
+            self._began[task] = time.monotonic()
         # bound to its worker: one that held two groups would take both along when it dies
         future = self._client.submit(
             function, *words, key=task, pure=False, workers=[worker.address]
         )
-        self._flights[task] = _Flight(number, future, worker, keys, deadline)
+        self._flights[task] = _Flight(number, future, worker, keys, seconds)
         future.add_done_callback(self._finished.put)
 
     def _landed(self, future: Any) -> list[Done]:
@@ -203,12 +224,14 @@ class Executor:
         except Exception as error:  # noqa: BLE001  a worker's death has many names in Dask
             if not flight.keys:
                 return self._unfit(future.key, error)
-            if isinstance(error, KilledWorker | CancelledError | OSError):
+            if isinstance(error, KilledWorker) or flight.worker.address not in self._there():
                 return self._died(future.key)
-            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             flight.worker.state = "free"
+            if isinstance(error, CancelledError):  # the scheduler was out of reach for a while
+                return self._lost(future.key, "crashed", "its scheduler lost it", blame=False)
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             return self._lost(future.key, "error", said[:500])
-        del self._flights[future.key]
+        self._close(future.key)
         future.release()
         if not flight.keys:
             self._greeted(flight.worker, left)
@@ -234,7 +257,7 @@ class Executor:
 
     def _unfit(self, task: str, error: BaseException) -> list[Done]:
         """Take in a greeting that failed: the process died, or cannot load what it was sent."""
-        worker = self._flights.pop(task).worker
+        worker = self._close(task).worker
         said = " ".join(str(error).split())
         if worker.address in self._there():
             worker.state = "refused"
@@ -243,7 +266,8 @@ class Executor:
         return []
 
     def _all_refused(self) -> None:
-        if all(worker.state == "refused" for worker in self._workers.values()):
+        refused = [worker.state == "refused" for worker in self._workers.values()]
+        if all(refused) and len(refused) >= self._cluster.size:
             said = "; ".join(dict.fromkeys(self._news))
             raise ClusterError(f"no worker of {self._cluster.name} can train this suite: {said}")
 
@@ -254,21 +278,31 @@ class Executor:
         reason = "its worker process died while training it" + (f" ({how})" if how else "")
         return self._lost(task, "crashed", reason, words)
 
-    def _lost(self, task: str, status: Status, reason: str, words: str = "") -> list[Done]:
+    def _lost(
+        self, task: str, status: Status, reason: str, words: str = "", *, blame: bool = True
+    ) -> list[Done]:
         """Give a group up, and return its members as lost."""
-        flight = self._flights.pop(task)
+        flight = self._close(task)
         flight.future.cancel(force=True)
         spent = {"train": time.monotonic() - flight.since}
         finished = Finished(status, reason, words, seconds=spent)
         return [
-            Done(key, finished, None, len(flight.keys), lost=True, flight=flight.number)
+            Done(key, finished, None, len(flight.keys), True, blame, flight.number)
             for key in flight.keys
         ]
+
+    def _close(self, task: str) -> _Flight:
+        self._began.pop(task, None)
+        return self._flights.pop(task)
 
     def _look(self) -> list[Done]:
         """See which workers are there: greet new ones, give up those that are gone or hang."""
         self._mend()
         there, now = self._there(), time.monotonic()
+        if self._looked and now - self._looked > PAUSE:
+            # this process was stopped for a while, and perhaps its workers with it
+            for task in self._began:
+                self._began[task] += now - self._looked
         for address, facts in there.items():
             known = self._workers.get(address)
             if known is None:
@@ -297,7 +331,8 @@ class Executor:
             return self._died(task)
         if flight.worker in hung:
             return self._lost(task, "crashed", "its worker process stopped answering")
-        if flight.deadline is not None and now > flight.deadline:
+        began = self._began.get(task, now)
+        if flight.seconds is not None and now - began > flight.seconds:
             self._end(flight.worker)
             reason = f"hung, and was ended: the time limit is {self._terms.limit:g} s"
             return self._lost(task, "timeout", reason)
@@ -307,7 +342,7 @@ class Executor:
         """Let dead workers be replaced; give up where none lives long enough to be ready."""
         ended = self._connection.mend({worker.name for worker in self._workers.values()})
         self._deaths += len(ended)
-        if ended and self._deaths >= ATTEMPTS * self._cluster.size:
+        if ended and self._deaths >= STARTS * self._cluster.size:
             how, words = self._connection.obituary(ended[-1])
             said = words.strip().rpartition("\n")[2]
             raise ClusterError(

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rnnbench.campaign import Campaign, Count
-from rnnbench.contests import Contest
+from rnnbench.errors import StaleError
 from rnnbench.executor import Done, Executor
 from rnnbench.grouping import next_group, peers
 from rnnbench.judged import judged
 from rnnbench.member import Finished
 from rnnbench.protocol import Ask
 from rnnbench.staleness import REFUSE, Stale, made_by, settle_stale, stale
-from rnnbench.store import Store
+from rnnbench.store import Store, Stored
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Noted:
 Event = Launched | Returned | Ended | Noted
 
 
-ATTEMPTS = 3
+DEATHS = 3
 """How often a member may take its worker along, alone, before it counts as crashed."""
 
 
@@ -77,84 +77,154 @@ def carry_out(
 
     Raises:
         ClusterError: there are no workers any more; what has ended is kept.
+        StaleError: what has ended asks for members that other code made; likewise.
+        WriteError: what has ended cannot be kept.
     """
-    if next(campaign.missing(), None) is None:
+    missing = [ask.member.key for ask in campaign.missing()]
+    if not missing:
         return
-    flying: dict[str, Ask] = {}
-    parts: list[list[Ask]] = []
-    deaths: Counter[str] = Counter()
-    # members of contests that trained alone, until all of theirs are back
-    apart: dict[str, Done] = {}
     stored = store.read()
+    for key in missing:
+        if key in stored:  # it failed, and is to begin anew
+            executor.forget(key)
     with executor:
+        run = _Run(campaign, store, stored, executor, versions, memory, stale_rows, notify)
+        run.on(tick, stopping)
+
+
+class _Run:
+    """What is under way: members in the air, groups to be tried again, contests held one by one."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        store: Store,
+        stored: dict[str, Stored],
+        executor: Executor,
+        versions: Mapping[str, str],
+        memory: int,
+        stale_rows: Stale,
+        notify: Callable[[Event], None],
+    ) -> None:
+        self._campaign, self._executor = campaign, executor
+        self._store, self._stored = store, stored
+        self._versions, self._memory = versions, memory
+        self._stale_rows, self._notify = stale_rows, notify
+        self._flying: dict[str, Ask] = {}
+        self._parts: list[list[Ask]] = []
+        self._deaths: Counter[str] = Counter()
+        # members of contests that trained alone, until all of theirs are back
+        self._apart: dict[str, Done] = {}
+        self._refused: StaleError | None = None
+
+    def on(self, tick: Callable[[], None], stopping: Callable[[], bool]) -> None:
+        """Go on until nothing is missing, or nothing more is to be started."""
         while True:
-            waiting = {ask.member.key for part in parts for ask in part}
-            missing = list(campaign.missing({*flying, *apart, *waiting}))
-            if stopping():
-                missing, parts = [], []
-            while (parts or missing) and executor.free:
-                free = executor.free
-                group = parts.pop() if parts else next_group(missing, campaign.asks, free, memory)
-                executor.submit([ask.member for ask in group])
-                for ask in group:
-                    if ask.member.key not in campaign.finished:
-                        flying[ask.member.key] = ask
-                        notify(Launched(ask))
-                missing = [ask for ask in missing if ask.member.key not in flying]
-            if not (flying or parts or missing):
-                return
-            back = executor.wait(timeout=1.0)
-            parts += _parts([(flying[one.key], one) for one in back if one.key in flying], deaths)
-            again = {ask.member.key for part in parts for ask in part}
-            for done in back:
-                if done.key not in flying:  # it had finished before: its contest was held again
-                    continue
-                ask = flying.pop(done.key)
-                if done.key in again:
-                    notify(Returned(ask))
-                    continue
-                ended = [(ask, _told(done.finished, deaths[done.key]), done.weights)]
-                if ask.member.contest is not None:
-                    contest = peers(ask, campaign.asks)
-                    if done.group < len(contest):
-                        apart[done.key] = done
-                        notify(Returned(ask))
-                        ended = _decided(contest, ask.member.contest, campaign, apart)
-                for one, finished, weights in ended:
-                    key = one.member.key
-                    apart.pop(key, None)
-                    kept = store.commit(one.member, finished, made_by(one, versions), weights)
-                    executor.forget(key)
-                    stored[key] = kept
-                    campaign.end(key, kept.finished)
-                    notify(Ended(one, kept.finished, campaign.count))
-                # a new choice may ask for runs that an older suite left behind
-                while old := stale(campaign, stored, versions):
-                    settle_stale(old, store, stale_rows)
-                    stored = store.read()
-                    campaign.reread(stored)
-            for text in executor.news():
-                notify(Noted(text))
+            if stopping() or self._refused:
+                self._parts, missing = [], []
+            else:
+                missing = self._launched()
+            if not (self._flying or self._parts or missing):
+                break
+            back = self._executor.wait(timeout=1.0)
+            self._take(back)
+            for text in self._executor.news():
+                self._notify(Noted(text))
             tick()
+        if self._refused:
+            raise self._refused
 
+    def _launched(self) -> list[Ask]:
+        """Start what free workers can take; return what is missing still."""
+        waiting = {ask.member.key for part in self._parts for ask in part}
+        missing = list(self._campaign.missing({*self._flying, *self._apart, *waiting}))
+        while (self._parts or missing) and (free := self._executor.free):
+            group = (
+                self._parts.pop()
+                if self._parts
+                else next_group(missing, self._campaign.asks, free, self._memory)
+            )
+            self._executor.submit([ask.member for ask in group])
+            for ask in group:
+                if ask.member.key not in self._campaign.finished:
+                    self._flying[ask.member.key] = ask
+                    self._notify(Launched(ask))
+            missing = [ask for ask in missing if ask.member.key not in self._flying]
+        return missing
 
-def _parts(back: Sequence[tuple[Ask, Done]], deaths: Counter[str]) -> list[list[Ask]]:
-    """Return what is to be tried again of groups whose worker was lost, in smaller groups."""
-    groups: dict[int, list[tuple[Ask, Done]]] = {}
-    for ask, done in back:
-        if done.lost:
-            groups.setdefault(done.flight, []).append((ask, done))
-    parts = []
-    for group in groups.values():
-        asks = [ask for ask, _ in group]
-        done = group[0][1]
+    def _take(self, back: Sequence[Done]) -> None:
+        """Take in what came back, flight by flight."""
+        flights: dict[int, list[Done]] = {}
+        for done in back:
+            # what is not flying had finished before: its contest was held again
+            if done.key in self._flying:
+                flights.setdefault(done.flight, []).append(done)
+        for group in flights.values():
+            asks = [self._flying.pop(done.key) for done in group]
+            if parts := self._again(asks, group[0]):
+                self._parts += parts
+                for ask in asks:
+                    self._notify(Returned(ask))
+                continue
+            contest = peers(asks[0], self._campaign.asks) if asks[0].member.contest else []
+            if group[0].group < len(contest):
+                self._apart |= {done.key: done for done in group}
+                for ask in asks:
+                    self._notify(Returned(ask))
+                self._keep(_decided(contest, self._campaign, self._apart))
+            else:
+                self._keep(
+                    [
+                        (ask, _told(done.finished, self._deaths[done.key]), done.weights)
+                        for ask, done in zip(asks, group, strict=True)
+                    ]
+                )
+
+    def _again(self, asks: list[Ask], done: Done) -> list[list[Ask]]:
+        """Return what is to be tried again of a group, in smaller groups, if its worker was lost.
+
+        done  of any of them
+        """
+        if not done.lost:
+            return []
         if done.group > 1:
             size = 1 if asks[0].member.contest is not None else -(-len(asks) // 2)
-            parts += [asks[start : start + size] for start in range(0, len(asks), size)]
-        elif done.finished.status == "crashed":
-            deaths[done.key] += 1
-            parts += [asks] if deaths[done.key] < ATTEMPTS else []
-    return parts
+            return [asks[start : start + size] for start in range(0, len(asks), size)]
+        if not done.blame:
+            return [asks]
+        if done.finished.status == "crashed":
+            self._deaths[done.key] += 1
+            return [asks] if self._deaths[done.key] < DEATHS else []
+        return []
+
+    def _keep(self, ended: Sequence[tuple[Ask, Finished, bytes | None]]) -> None:
+        """Keep members, all or none: those of a contest say something together only."""
+        if not ended:
+            return
+        kept = self._store.keep(
+            [
+                (ask.member, finished, made_by(ask, self._versions), weights)
+                for ask, finished, weights in ended
+            ]
+        )
+        for (ask, _, _), stored in zip(ended, kept, strict=True):
+            key = ask.member.key
+            self._apart.pop(key, None)
+            self._executor.forget(key)
+            self._stored[key] = stored
+            self._campaign.end(key, stored.finished)
+            self._notify(Ended(ask, stored.finished, self._campaign.count))
+        self._settle()
+
+    def _settle(self) -> None:
+        """See whether a new choice asks for runs that an older suite left behind."""
+        try:
+            while old := stale(self._campaign, self._stored, self._versions):
+                settle_stale(old, self._store, self._stale_rows)
+                self._stored = self._store.read()
+                self._campaign.reread(self._stored)
+        except StaleError as error:
+            self._refused = error
 
 
 def _told(finished: Finished, deaths: int) -> Finished:
@@ -165,9 +235,10 @@ def _told(finished: Finished, deaths: int) -> Finished:
 
 
 def _decided(
-    asks: Sequence[Ask], contest: Contest, campaign: Campaign, apart: Mapping[str, Done]
+    asks: Sequence[Ask], campaign: Campaign, apart: Mapping[str, Done]
 ) -> list[tuple[Ask, Finished, bytes | None]]:
     """Return what a contest leaves of its members that trained alone, once all are back."""
+    first, contest = asks[0], asks[0].member.contest
     known = {
         ask.member.key: apart[ask.member.key].finished
         if ask.member.key in apart
@@ -175,9 +246,8 @@ def _decided(
         for ask in asks
     }
     finished = [one for one in known.values() if one is not None]
-    if len(finished) < len(known):
+    if contest is None or len(finished) < len(known):
         return []
-    first = asks[0]
     left = judged(finished, contest, first.member.metrics[0][0], first.study.direction)
     return [
         (ask, one, None) for ask, one in zip(asks, left, strict=True) if ask.member.key in apart

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -62,15 +62,28 @@ class Store:
     def commit(
         self, member: Member, finished: Finished, made_by: Mapping[str, str], weights: bytes | None
     ) -> Stored:
-        """Keep one finished member; its weights go to `artifacts/` by content hash first.
+        """Keep one finished member, as `keep`."""
+        (stored,) = self.keep([(member, finished, made_by, weights)])
+        return stored
+
+    def keep(
+        self, ended: Sequence[tuple[Member, Finished, Mapping[str, str], bytes | None]]
+    ) -> list[Stored]:
+        """Keep finished members in one transaction, with what made them and their weights.
+
+        Weights go to `artifacts/` by content hash first.
 
         Raises:
             WriteError: there is no room; what was kept before stays.
         """
-        if weights is not None:
-            finished = replace(finished, weights=artifacts.keep(self.folder, weights))
-        self._write([row_of(member, finished, made_by)])
-        return Stored(finished, made_by)
+        rows, kept = [], []
+        for member, finished, made_by, weights in ended:
+            name = finished.weights if weights is None else artifacts.keep(self.folder, weights)
+            stored = Stored(replace(finished, weights=name), made_by)
+            rows.append(row_of(member, stored.finished, made_by))
+            kept.append(stored)
+        self._write(rows)
+        return kept
 
     def accept(self, made_by: Mapping[str, Mapping[str, str]]) -> None:
         """Record, by key, that members count as made by the code installed now.

@@ -124,8 +124,10 @@ def _reached(members: Sequence[Member], means: _Means) -> list[Checkpoint | None
     checkpoints = means.pace.checkpoints
     if checkpoints.folder is None:
         return [None] * len(members)
-    code = _code(members[0], means.registry)
-    return [checkpoints.read(member.key, code) for member in members]
+    code = _code(members, means)
+    reached = [checkpoints.read(member.key, code) for member in members]
+    # who was late begins anew: the limit may be another now
+    return [None if one is None or one.facts.get("late") else one for one in reached]
 
 
 def _in_parts(
@@ -143,15 +145,21 @@ def _in_parts(
     return [lefts[member.key] for member in members]
 
 
-def _code(member: Member, registry: Registry) -> dict[str, str]:
-    """Name the code that makes the numbers of members of this shape."""
-    unit = registry.unit(member.architecture.kind, member.architecture.cell)
-    parts = [unit, registry.task(member.setting.task)]
-    parts += [registry.metric(name) for name, _ in member.metrics]
+def _code(members: Sequence[Member], means: _Means) -> dict[str, str]:
+    """Name what makes the numbers of members of this shape: whose checkpoints can be gone on from.
+
+    A contest goes on from those of all its members, who met at its rungs.
+    """
+    first, registry = members[0], means.registry
+    unit = registry.unit(first.architecture.kind, first.architecture.cell)
+    parts = [unit, registry.task(first.setting.task)]
+    parts += [registry.metric(name) for name, _ in first.metrics]
     found = versions()
     return {
         **{part.title: part.source for part in parts},
         **{name: found[name] for name in ("rnnbench", "torch")},
+        "compiler": means.pace.compiler,
+        "contest": "none" if first.contest is None else str(len(members)),
     }
 
 
@@ -204,7 +212,7 @@ def _trained(
     data = Data(task, first.device)
     unit = registry.unit(first.architecture.kind, first.architecture.cell).cls
     networks = [network_of(member, unit, task) for member in members]
-    code = _code(first, registry) if pace.checkpoints.folder else {}
+    code = _code(members, means) if pace.checkpoints.folder else {}
     programs = means.programs
     course = Course(members, networks, task, metrics, data, programs, pace, code, reached)
     trace.course = course

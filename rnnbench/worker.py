@@ -167,10 +167,12 @@ def train_here(members: Sequence[Member], terms: Terms) -> list[tuple[Finished, 
 
     worker, ready = get_worker(), _ready(terms)
     task = worker.state.tasks[worker.get_current_task()]
+    worker.log_event(terms.topic, {"began": str(task.key)})
     # the driver that asked has gone, or wants it no more
     pace = Pace(
         terms.limit,
         terms.checkpoints,
+        terms.compiler,
         unwanted=lambda: task.state == "cancelled",
         tell=lambda text: worker.log_event(terms.topic, f"{worker.name}: {text}"),
     )

@@ -66,3 +66,19 @@ def test_a_file_of_somebody_else_is_not_gone_on_from(kept: Checkpoints) -> None:
 def test_it_is_a_safetensors_file_that_others_can_open(kept: Checkpoints) -> None:
     with safe_open(kept.folder / "key.safetensors", framework="pt") as file:
         assert set(file.keys()) == set(TENSORS)
+
+
+def test_a_worker_that_does_not_see_the_drivers_folder_keeps_none(kept: Checkpoints) -> None:
+    marked = kept.marked()
+    assert marked.read("key", CODE) is not None
+    marked.write("other", CODE, LEFT)
+    elsewhere = Checkpoints(marked.folder, mark="of another driver")
+    assert elsewhere.read("key", CODE) is None
+    elsewhere.write("third", CODE, LEFT)
+    elsewhere.remove("key")
+    assert sorted(path.stem for path in marked.folder.iterdir()) == ["driver", "key", "other"]
+    for key in ("key", "other"):
+        marked.remove(key)
+    marked.tidy()
+    assert not marked.folder.exists()
+    assert Checkpoints(Path("/proc/nowhere"), mark="m").read("key", CODE) is None

@@ -111,6 +111,33 @@ def test_a_contest_whose_checkpoints_do_not_fit_together_begins_anew(tmp_path: P
     assert repr([numbers(left) for left in again]) == repr(whole)
 
 
+def test_a_contest_does_not_go_on_from_what_its_members_left_alone(tmp_path: Path) -> None:
+    members = [
+        replace(one, contest=Contest((2, 4), 2, "x"), seed=replace(one.seed, role="tuning"))
+        for one in made("gru", "adding_uniform", updates=6, options={"length": 9})
+    ]
+    whole = [numbers(left) for left in train_group(members, REGISTRY, Programs())]
+    pace = Pace(checkpoints=Checkpoints(tmp_path, 0.0))
+    for one in members:
+        train_group([one], REGISTRY, Programs(), pace=pace)
+    again = train_group(members, REGISTRY, Programs(), pace=pace)
+    assert repr([numbers(left) for left in again]) == repr(whole)
+
+
+def test_who_was_late_begins_anew_under_another_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path, 0.0)
+    members = CASES["sgd"][:2]
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnbench.course.time.perf_counter", Clock())
+        pace = Pace(12.0, checkpoints)
+        [(late, _)] = train_group(members[:1], REGISTRY, Programs(), pace=pace)
+        assert late.status == "timeout"
+    found = train_group(members, REGISTRY, Programs(), pace=Pace(600.0, checkpoints))
+    assert [one.status for one, _ in found] == ["ok", "ok"]
+
+
 def test_a_short_training_leaves_no_checkpoint(tmp_path: Path) -> None:
     train_group(CASES["sgd"], REGISTRY, Programs(), pace=Pace(checkpoints=Checkpoints(tmp_path)))
     assert list(tmp_path.iterdir()) == []
@@ -163,7 +190,7 @@ def test_the_time_before_a_checkpoint_counts_too(
     checkpoints = Checkpoints(tmp_path, 0.0)
     monkeypatch.setattr("rnnbench.course.time.perf_counter", Clock())
     with pytest.raises(UnwantedError):
-        train_group(one, REGISTRY, Programs(), pace=Pace(30.0, checkpoints, after(3)))
+        train_group(one, REGISTRY, Programs(), pace=Pace(30.0, checkpoints, unwanted=after(3)))
     [(finished, _)] = train_group(one, REGISTRY, Programs(), pace=Pace(15.0, checkpoints))
     assert finished.status == "timeout"
     [(fresh, _)] = train_group(one, REGISTRY, Programs(), pace=Pace(60.0))

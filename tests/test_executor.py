@@ -222,6 +222,22 @@ def test_a_group_whose_process_dies_is_lost_as_a_whole_and_another_trains(hasty)
     assert (sound.lost, sound.finished.status) == (False, "ok")
 
 
+def test_an_error_outside_of_training_is_no_death_and_frees_the_worker(hasty) -> None:
+    def unreadable() -> None:
+        raise PermissionError("not yours")
+
+    while not hasty.free:
+        hasty.wait(timeout=0.2)
+    [worker] = hasty._workers.values()
+    worker.state = "busy"
+    hasty._start("k", worker, unreadable, keys=("k",))
+    while not (back := hasty.wait(timeout=0.2)):
+        pass
+    assert [(one.lost, one.finished.status) for one in back] == [(True, "error")]
+    assert back[0].finished.reason == "PermissionError: not yours"
+    assert hasty.free == 1
+
+
 def test_a_step_that_hangs_in_c_is_ended_when_its_time_is_up(hasty) -> None:
     [done] = back_from(hasty, [member_of("hanging")])
     assert (done.lost, done.finished.status) == (True, "timeout")

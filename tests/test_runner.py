@@ -5,6 +5,7 @@ from studies import play, score_of, study
 
 from rnnbench.campaign import Campaign
 from rnnbench.contests import Pruner
+from rnnbench.errors import StaleError
 from rnnbench.executor import Done
 from rnnbench.member import Finished, Point
 from rnnbench.runner import Ended, Launched, Returned, carry_out
@@ -120,7 +121,7 @@ class OneWorker:
 
 @pytest.mark.parametrize("pruner", [None, Pruner("successive_halving", 2, 2)])
 def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
-    pruner, tmp_path
+    pruner, tmp_path, monkeypatch
 ) -> None:
     base = study(trials=8, confirm=0, seeds=1)
     base = replace(
@@ -132,6 +133,8 @@ def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
     deadly = [ask.member.key for ask in Campaign((base,), {}).missing()][3]
     executor, events = OneWorker({deadly}), []
     with Store(tmp_path) as store:
+        sizes, keep = [], store.keep
+        monkeypatch.setattr(store, "keep", lambda ended: sizes.append(len(ended)) or keep(ended))
         campaign = settle((base,), store, VERSIONS)
         carry_out(
             campaign,
@@ -145,6 +148,8 @@ def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
         )
         kept = {key: one.finished.status for key, one in store.read().items()}
     assert list(campaign.missing()) == []
+    # what a contest leaves is kept as a whole, or not at all
+    assert pruner is None or sizes == [8, 1]
     sizes = [len(group) for group in executor.submitted]
     # halves, until the deadly one is alone, three times; a contest goes one by one; and a run
     tried = [8, 4, 4, 2, 2, 1, 1, 1, 1] if pruner is None else [8] + [1] * 10
@@ -160,3 +165,26 @@ def test_a_worker_that_dies_with_a_group_costs_no_member_but_the_deadly_one(
         (running.add if isinstance(event, Launched) else running.discard)(key)
         assert isinstance(event, Launched | Returned | Ended)
     assert running == set()
+
+
+def test_stale_members_that_come_up_in_a_run_stop_it_when_all_is_kept(tmp_path) -> None:
+    one = study(trials=4, confirm=0, seeds=2, own={})
+    new = VERSIONS | {"torch": "3"}
+    executor = OneWorker(set())
+    with Store(tmp_path) as store:
+        fill(store, one)
+        searched = [ask.member.key for ask in Campaign((one,), {}).missing()]
+        store.forget(searched)
+        campaign = settle((one,), store, new)
+        with pytest.raises(StaleError, match="torch 2 → 3"):
+            carry_out(
+                campaign,
+                store,
+                executor,
+                new,
+                memory=2**30,
+                notify=lambda _: None,
+                tick=lambda: None,
+                stopping=lambda: False,
+            )
+        assert set(searched) <= store.read().keys()
