@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnbench.errors import StoreError, WriteError
-from rnnbench.files import writing
+from rnnbench.files import own_file, writing
 from rnnbench.salvage import APPLICATION, SCHEMA, Row, whose
 
 SIDES = ("-journal", "-wal", "-shm")
@@ -32,15 +32,25 @@ LARGEST = 2**27
 LEAST = 256
 """Bytes that a member takes at least: how far to look for rows past damage."""
 
+_COLUMNS = (
+    "key TEXT PRIMARY KEY, member TEXT NOT NULL, finished TEXT NOT NULL, made_by TEXT NOT NULL"
+)
+
+_TABLES = {
+    1: f"CREATE TABLE members (\n    {_COLUMNS}\n) STRICT",
+    SCHEMA: f"CREATE TABLE members (\n    {_COLUMNS},\n    digest TEXT NOT NULL\n) STRICT",
+}
+"""How each schema declares its table, letter by letter: SQLite computes what another one says."""
+
 _SCHEMA = f"""
 PRAGMA page_size = {PAGE};
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {SCHEMA};
-CREATE TABLE members (
-    key TEXT PRIMARY KEY, member TEXT NOT NULL, finished TEXT NOT NULL, made_by TEXT NOT NULL,
-    digest TEXT NOT NULL
-) STRICT;
+{_TABLES[SCHEMA]};
 """
+
+_JOURNAL_OF_MANY = bytes.fromhex("d9d505f920a163d7")
+"""How a journal ends that names another file, which SQLite would delete; a store has no such."""
 
 # the statements are always the same: one that SQLite takes for wrong finds another schema there
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
@@ -61,7 +71,12 @@ class Contents:
 
 
 def connected(path: Path) -> sqlite3.Connection:
-    """Open a file that exists; columns are bytes, and nothing that a schema holds is executed."""
+    """Open a file that exists; columns are bytes, and nothing that a schema holds is executed.
+
+    Raises:
+        StoreError: a file beside it would lead SQLite elsewhere.
+    """
+    with_sides(path)
     address = f"{path.absolute().as_uri()}?mode=rw"
     database = sqlite3.connect(address, uri=True, isolation_level=None, timeout=PATIENCE)
     database.text_factory = bytes
@@ -175,9 +190,26 @@ def copied(path: Path) -> Iterator[Path]:
 
 
 def with_sides(path: Path) -> list[Path]:
-    """Return the files that make up a store: itself and what SQLite left beside it."""
-    sides = (path.with_name(path.name + side) for side in SIDES)
+    """Return the files that make up a store: itself and what SQLite left beside it.
+
+    Raises:
+        StoreError: one that lies beside it would lead SQLite elsewhere.
+    """
+    sides = [own_file(path.parent, path.name + side) for side in SIDES]
+    for side in sides:
+        if side.exists() and not side.is_file():
+            raise StoreError(f"{side} is no file; move it away")
+    if sides[0].is_file() and _end(sides[0], len(_JOURNAL_OF_MANY)) == _JOURNAL_OF_MANY:
+        raise StoreError(
+            f"{sides[0]} names another file to delete; rnnbench did not write it: move it away"
+        )
     return [path, *(side for side in sides if side.is_file())]
+
+
+def _end(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - size))
+        return file.read(size)
 
 
 def _read(path: Path) -> Contents:
@@ -209,6 +241,8 @@ def _read(path: Path) -> Contents:
                 )
             if owner == "damaged":
                 fault = "it lacks the table of members"
+            elif not _as_declared(database, schema):
+                fault = "its table of members is declared in another way"
             elif first[18:20] not in _JOURNALS:
                 fault = "its header is damaged"
             else:
@@ -240,6 +274,13 @@ def _refuse_programs(database: sqlite3.Connection, path: Path) -> None:
     if strange:
         name = strange[0].decode(errors="replace")
         raise StoreError(f"{path} cannot be read as a store: it holds more than rows: {name!r:.60}")
+
+
+def _as_declared(database: sqlite3.Connection, schema: int) -> bool:
+    """Whether the file holds the table of members just as rnnbench declares it, nothing else."""
+    found = database.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY type").fetchall()
+    index = (b"index", b"sqlite_autoindex_members_1", None)
+    return found == [index, (b"table", b"members", _TABLES[schema].encode())]
 
 
 def _tables(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:

@@ -160,7 +160,11 @@ def test_a_store_without_digests_is_taken_over(tmp_path: Path) -> None:
         store.commit(member(), FINISHED, MADE_BY, None)
     change(
         tmp_path,
-        "ALTER TABLE members DROP COLUMN digest",
+        "ALTER TABLE members RENAME TO later",
+        "CREATE TABLE IF NOT EXISTS members (\n    key TEXT PRIMARY KEY, member TEXT NOT NULL, "
+        "finished TEXT NOT NULL, made_by TEXT NOT NULL\n) STRICT",
+        "INSERT INTO members SELECT key, member, finished, made_by FROM later",
+        "DROP TABLE later",
         "PRAGMA application_id = 0",
         "PRAGMA user_version = 1",
         "PRAGMA journal_mode = WAL",

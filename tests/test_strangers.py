@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sqlite3
+import struct
 import subprocess
 import sys
 from contextlib import closing
@@ -19,9 +20,10 @@ from typer.testing import CliRunner
 
 from rnnbench.cli import app
 from rnnbench.database import connected
-from rnnbench.errors import RnnbenchError
+from rnnbench.errors import RnnbenchError, StoreError
 from rnnbench.options import Choice
 from rnnbench.salvage import sealed
+from rnnbench.store import Store, read_members
 
 MARK = "HOSTILE"
 
@@ -349,6 +351,51 @@ def test_a_store_that_is_a_program_or_holds_other_things_is_refused(folder, stat
         database.executescript(statement)
     database.close()
     damaged(folder, said)
+
+
+def test_a_journal_that_names_a_file_to_delete_is_refused(folder, tmp_path):
+    name = str(tmp_path / "mine.txt").encode()
+    (tmp_path / "mine.txt").write_text("mine")
+    magic = bytes.fromhex("d9d505f920a163d7")
+    pages = (folder / "store.sqlite").stat().st_size // 4096
+    header = magic + struct.pack(">IIIII", 0, 1, pages, 512, 4096)
+    page = struct.pack(">I", 2**30 // 4096 + 1)
+    tail = page + name + struct.pack(">II", len(name), sum(name)) + magic
+    (folder / "store.sqlite-journal").write_bytes(header.ljust(512, b"\0") + tail)
+    damaged(folder, "store.sqlite-journal names another file to delete")
+    with pytest.raises(StoreError, match="names another file to delete"):
+        Store(folder).__enter__()
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("side", ["-journal", "-wal", "-shm"])
+def test_what_lies_beside_a_store_must_be_a_file_of_its_own(folder, tmp_path, side):
+    (tmp_path / "mine").write_text("mine")
+    (folder / f"store.sqlite{side}").symlink_to(tmp_path / "mine")
+    damaged(folder, f"store.sqlite{side} is a link")
+    (folder / f"store.sqlite{side}").unlink()
+    (folder / f"store.sqlite{side}").mkdir()
+    damaged(folder, f"store.sqlite{side} is no file; move it away")
+
+
+@pytest.mark.parametrize("what", ["check", "index"])
+def test_a_table_that_computes_is_not_checked_but_read_as_damaged(folder, what):
+    with closing(sqlite3.connect(folder / "store.sqlite", isolation_level=None)) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        endless = "length(hex(zeroblob(400000000 + length(key))))"
+        if what == "check":
+            change = f"replace(sql, 'digest TEXT', 'digest TEXT CHECK ({endless} > 0)')"
+            database.execute(f"UPDATE sqlite_schema SET sql = {change} WHERE name = 'members'")
+        else:
+            database.execute("CREATE INDEX i ON members (length(key))")
+            change = f"'CREATE INDEX sqlite_autoindex_members_2 ON members ({endless})'"
+            database.execute(
+                f"UPDATE sqlite_schema SET name = 'sqlite_autoindex_members_2', sql = {change} "
+                "WHERE name = 'i'"
+            )
+    said = []
+    assert read_members(folder, said.append)
+    assert "its table of members is declared in another way" in said[0]
 
 
 @pytest.mark.parametrize(
