@@ -69,10 +69,16 @@ def is_temporary(name: str) -> bool:
 
 
 def size_of(path: Path) -> int:
-    """Return how many bytes a file, or all files below a folder, hold; links are not followed."""
-    if path.is_dir() and not path.is_symlink():
-        return sum(size_of(below) for below in path.iterdir())
-    return path.lstat().st_size
+    """Return how many bytes a file, or all files below a folder, hold; links are not followed.
+
+    What vanishes meanwhile, as a run's own files do, holds none.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            return sum(size_of(below) for below in path.iterdir())
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def own_file(folder: Path, *names: str) -> Path:

@@ -67,7 +67,9 @@ def test_everything_that_could_go_is_found_and_nothing_else(folder: Path) -> Non
     assert theirs
     assert found == {
         "artifacts": {SPARE},
-        "checkpoints": {f"{next(iter(read_members(folder)))}.safetensors"},
+        "checkpoints": {
+            f"{name}.safetensors" for name in (next(iter(read_members(folder))), "f" * 20)
+        },
         "set-aside": {"then"},
         "temporary": {TEMPORARY},
     }
@@ -96,6 +98,7 @@ def test_a_store_shrinks_by_its_rows(folder: Path) -> None:
 def test_an_unfinished_run_keeps_rows_that_it_may_ask_for(folder: Path) -> None:
     write_studies(folder, [study(trials=9, confirm=0, seeds=5)])
     assert "rows" not in names(folder)
+    assert f"{'f' * 20}.safetensors" not in names(folder)["checkpoints"]
     assert "once the suite has been run to its end" in spares(folder).notes[0]
     (folder / "studies.json").write_text("[")
     assert "rows" not in names(folder)
@@ -109,6 +112,23 @@ def test_of_a_damaged_folder_only_what_is_of_no_use_anyway_is_found(folder: Path
     assert spares(folder).notes == (
         "the store is damaged: run the suite first, to know what it still needs",
     )
+
+
+@pytest.mark.parametrize("name", ["artifacts", "checkpoints", "set-aside", "figures"])
+def test_a_link_is_never_followed(folder: Path, name: str) -> None:
+    away = folder.parents[1] / "elsewhere"
+    if (folder / name).is_dir():
+        (folder / name).rename(away)
+    else:
+        away.mkdir()
+    (away / TEMPORARY).write_text("half")
+    (folder / name).symlink_to(away)
+    before = sorted(away.rglob("*"))
+    note = f"{folder / name} is a link: what lies behind it stays"
+    assert (note in spares(folder).notes) == (name != "figures")
+    remove(spares(folder).found)
+    assert sorted(away.rglob("*")) == before
+    assert (folder / name).is_symlink()
 
 
 def test_kernels_that_were_not_used_for_long_are_old(tmp_path: Path) -> None:

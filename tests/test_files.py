@@ -1,5 +1,6 @@
 import errno
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,13 @@ def test_what_a_killed_writer_leaves_is_told_from_other_files(tmp_path):
         assert is_temporary(temporary.name)
     for name in ("runs.csv", ".runs.csv", ".notes.txt.abcdefgh", ".report.md.swp", ".hidden"):
         assert not is_temporary(name)
+
+
+def test_what_vanishes_while_it_is_measured_holds_nothing(tmp_path, monkeypatch):
+    (tmp_path / "stays").write_text("four")
+    gone = [tmp_path / "file", tmp_path / "stays"]
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(gone))
+    assert size_of(tmp_path) == 4
 
 
 def test_links_are_not_followed_when_a_folder_is_measured(tmp_path):
