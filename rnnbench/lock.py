@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import filelock
+from pydantic import Field, TypeAdapter
 
 from rnnbench.errors import StoreError
 from rnnbench.files import own_file, write_atomically
 
 LOCK, HOLDER = "run.lock", "run.holder"
+
+_MOST = 2**12
+"""Bytes of `run.holder` that are read."""
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """Who holds a folder, and since when (UTC)."""
+
+    process: Annotated[int, Field(strict=True, gt=0, lt=2**31)]
+    host: str
+    since: str
+
+
+_HOLDER = TypeAdapter(_Holder)
 
 
 @contextmanager
@@ -42,8 +59,8 @@ def held(folder: Path) -> Iterator[None]:
         ) from None
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        who = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
-        write_atomically(holder, json.dumps(who) + "\n")
+        who = _Holder(os.getpid(), socket.gethostname(), now)
+        write_atomically(holder, _HOLDER.dump_json(who) + b"\n")
         yield
     finally:
         with suppress(OSError):  # it says nothing once the lock is free
@@ -54,13 +71,13 @@ def held(folder: Path) -> Iterator[None]:
 def _named(holder: Path) -> str:
     """Name who holds the lock; what a process that is dead has left does not count."""
     try:
-        who = json.loads(holder.read_bytes())
-        process, host, since = int(who["process"]), str(who["host"]), str(who["since"])
-    except (OSError, ValueError, LookupError, TypeError):
+        with holder.open("rb") as file:
+            who = _HOLDER.validate_json(file.read(_MOST))
+    except (OSError, ValueError):
         return "another process"
-    if host == socket.gethostname() and not _alive(process):
+    if who.host == socket.gethostname() and not _alive(who.process):
         return "another process"
-    return f"process {process} on {host} since {since}"
+    return f"process {who.process} on {who.host} since {who.since}"
 
 
 def _alive(process: int) -> bool:

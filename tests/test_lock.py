@@ -38,7 +38,19 @@ def dead() -> int:
     return process.pid
 
 
-@pytest.mark.parametrize("damage", ["", "process 1 on here", "[]", '{"process": null}', "dead"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "process 1 on here",
+        "[]",
+        '{"process": null}',
+        *(f'{{"process": {n}, "host": "there", "since": ""}}' for n in ("9" * 30, "Infinity", -1)),
+        "[" * 100_000,
+        "dead",
+    ],
+    ids=range(9),
+)
 def test_what_a_dead_holder_left_misleads_nobody(tmp_path: Path, damage: str) -> None:
     who = {"process": dead(), "host": socket.gethostname(), "since": "then"}
     with held(tmp_path):
