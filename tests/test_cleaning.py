@@ -166,6 +166,24 @@ def test_the_command_removes_only_what_it_is_asked_to_and_names_it(folder: Path)
     assert names(folder).keys() == {"checkpoints", "set-aside", "rows"}
 
 
+def test_no_name_in_a_folder_steers_the_terminal(folder: Path) -> None:
+    (folder / ".\x1b[31mRED\n.csv.abcd1234").write_text("half")
+    with closing(sqlite3.connect(folder / "store.sqlite", isolation_level=None)) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_schema SET sql = sql || '\x1b[31m' WHERE sql NOT NULL")
+    out, err = clean(folder.parents[1], "--remove", "temporary")
+    assert "RED" in out
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnbench", "report", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "damaged" in done.stderr
+    for text in (out, err, done.stdout, done.stderr):
+        assert all(letter.isprintable() or letter == "\n" for letter in text)
+
+
 def test_a_folder_in_use_is_not_cleaned(folder: Path) -> None:
     with Store(folder):
         _, err = clean(folder.parents[1], "--remove", "temporary", rc=2)

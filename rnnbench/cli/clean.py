@@ -37,6 +37,7 @@ def command(
     from rnnbench.caches import KERNELS, cache_folder
     from rnnbench.cleaning import KINDS, old_kernels, spares
     from rnnbench.cleaning import remove as remove_spares
+    from rnnbench.cli.console import say
     from rnnbench.cli.kept import in_bytes
     from rnnbench.errors import InputError, UnknownNameError
     from rnnbench.files import size_of
@@ -54,15 +55,15 @@ def command(
     for folder in chosen:
         with held(folder) if set(kinds) - {"kernels"} else nullcontext():
             found = spares(folder)
-            typer.echo(f"{folder}  {in_bytes(size_of(folder))}")
+            say(f"{folder}  {in_bytes(size_of(folder))}")
             for note in found.notes:
-                typer.echo(f"  note: {note}")
+                say(f"  note: {note}")
             _show(found.found, kinds)
             remove_spares([spare for spare in found.found if spare.kind in kinds])
     cache = cache_folder(KERNELS)
     if cache.is_dir():
         kernels = old_kernels(cache)
-        typer.echo(f"{cache}  {in_bytes(size_of(cache))}")
+        say(f"{cache}  {in_bytes(size_of(cache))}")
         _show(kernels, kinds)
         remove_spares(kernels if "kernels" in kinds else ())
 
@@ -70,6 +71,7 @@ def command(
 def _show(found: tuple[Spare, ...], removing: list[Kind]) -> None:
     """Name what could be removed by kind: all that is to go, the first few of what stays."""
     from rnnbench.cleaning import KINDS
+    from rnnbench.cli.console import say
     from rnnbench.cli.kept import in_bytes
 
     for kind in KINDS:
@@ -78,10 +80,10 @@ def _show(found: tuple[Spare, ...], removing: list[Kind]) -> None:
             continue
         word = "removing" if kind in removing else "could go"
         size = in_bytes(sum(spare.size for spare in these))
-        typer.echo(f"  {word}  {kind}: {len(these)}, {size}")
+        say(f"  {word}  {kind}: {len(these)}, {size}")
         shown = these if kind in removing else these[:NAMED]
         for spare in shown:
             name = f"member {spare.key}" if spare.key else str(spare.path)
-            typer.echo(f"    {name}  {in_bytes(spare.size)}")
+            say(f"    {name}  {in_bytes(spare.size)}")
         if len(these) > len(shown):
-            typer.echo(f"    and {len(these) - len(shown)} more")
+            say(f"    and {len(these) - len(shown)} more")

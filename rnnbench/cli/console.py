@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,11 @@ PIPE_WIDTH = 100
 def harmless(text: str) -> str:
     """Return text without what a terminal would obey: escape sequences, other invisible letters."""
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line about a folder, whatever the names and texts in it are."""
+    typer.echo(harmless(line.replace("\n", " ")), err=err)
 
 
 class _Harmless(Console):

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import typer
-
+from rnnbench.cli.console import say
 from rnnbench.errors import RnnbenchError, WriteError
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def kept_on_failure(store: Store, words: str) -> Iterator[None]:
 
 def tell(line: str) -> None:
     """Say on stderr what of a folder is damaged."""
-    typer.echo(f"damaged: {line}", err=True)
+    say(f"damaged: {line}", err=True)
 
 
 def in_bytes(size: int) -> str:

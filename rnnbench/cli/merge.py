@@ -36,7 +36,7 @@ def command(
 
     None of them is changed but <results>/<suite>. Members that two folders have must agree.
     """
-    from rnnbench.cli.console import harmless
+    from rnnbench.cli.console import say
     from rnnbench.cli.summary import print_summary
     from rnnbench.errors import InputError
     from rnnbench.findings.wording import counted
@@ -60,12 +60,12 @@ def command(
             raise InputError(f"--prefer {prefer}: that is none of the folders to join")
     joined = join(parts, shlex.join(["rnnbench", *sys.argv[1:]]), chosen)
     for part in parts:
-        typer.echo(f"read    {part.folder}: {counted(len(part.stored), 'member')}")
+        say(f"read    {part.folder}: {counted(len(part.stored), 'member')}")
     for note in joined.notes:
-        typer.echo(f"note    {harmless(note)}")
+        say(f"note    {note}")
     if joined.clashes:
         for clash in joined.clashes:
-            typer.echo(harmless(_line(clash)), err=True)
+            say(_line(clash), err=True)
         raise InputError(
             f"{counted(len(joined.clashes), 'member')} with numbers that differ by more than "
             "rounding, listed above; nothing was written. Say --prefer FOLDER to let one folder's "
@@ -73,13 +73,14 @@ def command(
         )
     lost = _write(joined, target)
     if lost:
-        typer.echo(f"note    the weights of {counted(lost, 'run')} are lost")
-    typer.echo(f"merged  {target}: {counted(len(joined.kept), 'member')}")
+        say(f"note    the weights of {counted(lost, 'run')} are lost")
+    say(f"merged  {target}: {counted(len(joined.kept), 'member')}")
     made = read_results(target)
     write_tables(made, target)
     report = write_report(made, target)
     print_summary(report.summary)
-    typer.echo(f"\nreport  {report.path}")
+    typer.echo()
+    say(f"report  {report.path}")
 
 
 def _same(one: Path, other: Path) -> bool:

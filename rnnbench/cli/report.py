@@ -14,6 +14,7 @@ def command(
     ],
 ) -> None:
     """Rebuild the tables, figures and report of a results folder."""
+    from rnnbench.cli.console import say
     from rnnbench.cli.kept import tell
     from rnnbench.cli.summary import print_summary
     from rnnbench.folder import read_results
@@ -24,4 +25,5 @@ def command(
     write_tables(results, folder)
     report = write_report(results, folder)
     print_summary(report.summary)
-    typer.echo(f"\nreport  {report.path}")
+    typer.echo()
+    say(f"report  {report.path}")
