@@ -114,14 +114,21 @@ def put(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
 def write(path: Path, rows: Iterable[Row]) -> None:
     """Write a store anew, in place of the one that is there.
 
+    What SQLite left beside the old one would be taken for the new one's, and goes once the new one
+    is complete.
+
     Raises:
+        StoreError: a file beside it would lead SQLite elsewhere.
         WriteError: it cannot be written.
     """
     try:
-        with writing(path) as temporary, closing(connected(temporary)) as database:
-            database.executescript(_SCHEMA)
-            with transaction(database, path):
-                put(database, rows)
+        with writing(path) as temporary:
+            with closing(connected(temporary)) as database:
+                database.executescript(_SCHEMA)
+                with transaction(database, path):
+                    put(database, rows)
+            for side in with_sides(path)[1:]:
+                side.unlink()
     except sqlite3.Error as error:
         raise _unwritable(path, error) from None
 
@@ -141,16 +148,11 @@ def shrink(database: sqlite3.Connection, path: Path) -> None:
 def replace(path: Path, rows: Iterable[Row], *, damaged: bool) -> None:
     """Write a store anew over one that is damaged, or of an older schema.
 
-    What SQLite left beside the old one would be taken for the new one's, and is removed.
-
     Raises:
         StoreError: another program is reading it.
         WriteError: it cannot be written.
     """
-    if damaged:
-        for side in with_sides(path)[1:]:
-            side.unlink()
-    else:
+    if not damaged:
         try:
             with closing(connected(path)) as database:
                 database.execute("PRAGMA journal_mode = DELETE")

@@ -20,6 +20,9 @@ from rnnbench.salvage import COLUMNS, SCHEMA, Sorted, sort_out
 
 STORE, ASIDE = "store.sqlite", "set-aside"
 
+FOLDERS = (artifacts.FOLDER, "checkpoints", "figures", ASIDE, "tracebacks")
+"""The folders of a results folder."""
+
 SHOWN = 3
 """So many names are shown of things that are damaged alike."""
 
@@ -73,8 +76,9 @@ def mend(folder: Path) -> tuple[str, ...]:
     path = own_file(folder, STORE)
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a file; move it away")
-    if (folder / artifacts.FOLDER).is_file():
-        raise StoreError(f"{folder / artifacts.FOLDER} is a file, not a folder; move it away")
+    for place in (folder / name for name in FOLDERS):
+        if place.is_file():
+            raise StoreError(f"{place} is a file, not a folder; move it away")
     if not path.exists():
         database.write(path, ())
         return ()
@@ -87,11 +91,13 @@ def mend(folder: Path) -> tuple[str, ...]:
         names = (f"{name} (member {key})" for key, (name, what) in faults.items() if what == fault)
         lines += _named(f"files of weights that are {fault}", names)
     if lines:
-        damaged = {name for name, fault in faults.values() if fault == "damaged"}
-        aside = _set_aside(folder, found, [*found.sorted.damaged, *lost], damaged)
+        aside = _set_aside(folder, found, [*found.sorted.damaged, *lost])
         lines.append(f"set aside in {aside}; the members concerned are trained again")
     if lines or found.schema != SCHEMA:
         database.replace(path, kept, damaged=bool(found.fault))
+    # now that no row names them: a process that is killed before leaves all to be found again
+    for name in {name for name, fault in faults.values() if fault == "damaged"}:
+        _move(folder / artifacts.FOLDER / name, aside / name)
     return tuple(lines)
 
 
@@ -106,10 +112,8 @@ def _faults(folder: Path, rows: Sorted) -> dict[str, tuple[str, str]]:
     return {key: (name, faults[name]) for key, name in names.items() if faults[name]}
 
 
-def _set_aside(
-    folder: Path, found: Found, rows: Sequence[tuple[object, ...]], weights: Iterable[str]
-) -> Path:
-    """Keep what is damaged in a new folder: a store as a copy, rows as JSON lines, weights."""
+def _set_aside(folder: Path, found: Found, rows: Sequence[tuple[object, ...]]) -> Path:
+    """Keep what is damaged in a new folder: a store as a copy, rows as JSON lines."""
     aside = folder / ASIDE / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
     try:
         aside.mkdir(parents=True)
@@ -118,11 +122,16 @@ def _set_aside(
                 shutil.copy2(each, aside)
         if rows:
             write_atomically(aside / "rows.jsonl", "".join(map(_line, rows)))
-        for name in weights:
-            (folder / artifacts.FOLDER / name).rename(aside / name)
     except OSError as error:
         raise unwritable(aside, error) from None
     return aside
+
+
+def _move(path: Path, to: Path) -> None:
+    try:
+        path.rename(to)
+    except OSError as error:
+        raise unwritable(to, error) from None
 
 
 def _line(row: tuple[object, ...]) -> str:

@@ -3,7 +3,7 @@
 import json
 import random
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from studies import play, study
 
 from rnnbench.errors import StoreError
+from rnnbench.salvage import Row
 from rnnbench.store import Store, Stored, read_members
 
 PAGE = 4096
@@ -96,6 +97,30 @@ def test_members_whose_weights_are_gone_are_trained_again(folder: Path, fault: s
     assert not path.exists()
     assert (shared in aside(folder)) == (fault == "damaged")
     assert len(aside(folder)["rows.jsonl"].read_text().splitlines()) == 2
+
+
+def test_mending_that_is_killed_leaves_all_to_be_found_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_members(folder)
+    shared = next(one.finished.weights for one in before.values() if one.finished.weights)
+    (folder / "artifacts" / str(shared)).write_bytes(b"other")
+    damaged = bytes(PAGE) + (folder / "store.sqlite").read_bytes()[PAGE:]
+    (folder / "store.sqlite").write_bytes(damaged)
+
+    def killed(_: object, rows: Sequence[Row]) -> None:
+        if rows:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("rnnbench.database.put", killed)
+        opened(folder)
+    assert (folder / "store.sqlite").read_bytes() == damaged
+    left, lines = opened(folder)
+    assert len(left) == len(before) - 2
+    assert "store.sqlite is damaged" in lines
+    assert f"files of weights that are damaged (2): {shared}" in lines
+    assert aside(folder)[str(shared)].read_bytes() == b"other"
 
 
 def test_a_row_cannot_name_a_file_elsewhere(folder: Path) -> None:

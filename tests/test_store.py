@@ -127,6 +127,15 @@ def test_a_transaction_that_was_killed_half_way_is_undone(tmp_path: Path) -> Non
     assert not (tmp_path / "store.sqlite-journal").exists()
 
 
+def test_a_journal_without_its_store_is_not_played_into_a_new_one(tmp_path: Path) -> None:
+    kill_in_a_transaction(tmp_path)
+    (tmp_path / "store.sqlite").unlink()
+    with Store(tmp_path) as store:
+        assert store.mended == ()
+        assert store.read() == {}
+    assert [path.name for path in tmp_path.glob("store.sqlite*")] == ["store.sqlite"]
+
+
 @pytest.fixture
 def readonly() -> Iterator[Path]:
     """A folder that this process cannot write to once it calls `close`; root could."""
@@ -193,12 +202,14 @@ def test_damage_under_a_running_driver_is_named(tmp_path: Path) -> None:
             store.read()
 
 
-@pytest.mark.parametrize("name", ["store.sqlite", "artifacts"])
+@pytest.mark.parametrize(
+    "name", ["store.sqlite", "artifacts", "checkpoints", "figures", "set-aside", "tracebacks"]
+)
 def test_what_stands_in_the_place_of_ours_is_named(tmp_path: Path, name: str) -> None:
-    if name == "artifacts":
-        (tmp_path / name).write_text("mine")
-    else:
+    if name == "store.sqlite":
         (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("mine")
     with pytest.raises(StoreError, match=rf"{name} is a (file|folder), not a .*; move it away"):
         Store(tmp_path).__enter__()
 
