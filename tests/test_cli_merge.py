@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from rnnbench.cli import app
 from rnnbench.errors import InputError, StoreError
 from rnnbench.folder import read_results
+from rnnbench.merging import join
 from rnnbench.store import read_members
 
 FAST = {"trials": 3, "confirm": 0, "seeds": 2}
@@ -61,6 +62,33 @@ def test_a_folder_can_be_joined_to_the_one_that_is_there(tmp_path, parts):
     write_folder(target, [LSTM])
     assert merge(parts[1], "--results", tmp_path / "out").exit_code == 0
     assert len(read_members(target)) == 10
+
+
+def test_a_target_whose_members_are_not_known_is_left_as_it_is(tmp_path, parts):
+    target = write_folder(tmp_path / "out" / "long_dependency", [LSTM], change=worse)
+    (target / "studies.json").unlink()
+    before = read_members(target)
+    done = merge(*parts, "--results", tmp_path / "out")
+    assert isinstance(done.exception, InputError)
+    assert "holds 5 members but no studies.json, and nothing was merged" in str(done.exception)
+    assert read_members(target) == before
+
+
+def test_a_target_that_changes_while_it_is_read_is_left_as_it_is(tmp_path, parts, monkeypatch):
+    target = write_folder(tmp_path / "out" / "long_dependency", [LSTM])
+
+    def meanwhile(*words):
+        write_folder(target, [LSTM], change=worse)
+        return join(*words)
+
+    monkeypatch.setattr("rnnbench.merging.join", meanwhile)
+    done = merge(*parts, "--results", tmp_path / "out")
+    assert isinstance(done.exception, InputError)
+    assert "long_dependency changed while it was read; merge again" in str(done.exception)
+    monkeypatch.undo()
+    assert "differ by more than rounding" in str(
+        merge(*parts, "--results", tmp_path / "out").exception
+    )
 
 
 def test_where_members_differ_nothing_is_written_until_one_side_is_preferred(tmp_path):

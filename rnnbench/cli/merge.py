@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnnbench.cli.kept import tell
+
 if TYPE_CHECKING:
-    from rnnbench.merging import Clash, Joined
+    from rnnbench.merging import Clash, Joined, Part
 
 MOST_VALUES = 3
 """Differing values of one member that are printed."""
@@ -51,8 +53,10 @@ def command(
         target = results / slug(str(parts[0].manifest["suite"]))
     except ValueError:
         raise InputError(f"{folders[0]}: its suite's name is not that of a folder") from None
-    if (target / STUDIES).exists() and not any(_same(target, folder) for folder in folders):
-        parts.append(read_part(target))
+    there = next((part for part in parts if _same(target, part.folder)), None)
+    if there is None and (target / STUDIES).exists():
+        there = read_part(target)
+        parts.append(there)
     chosen = None
     if prefer is not None:
         chosen = next((part.folder for part in parts if _same(part.folder, prefer)), None)
@@ -71,7 +75,7 @@ def command(
             "rounding, listed above; nothing was written. Say --prefer FOLDER to let one folder's "
             "count"
         )
-    lost = _write(joined, target)
+    lost = _write(joined, target, there)
     if lost:
         say(f"note    the weights of {counted(lost, 'run')} are lost")
     say(f"merged  {target}: {counted(len(joined.kept), 'member')}")
@@ -96,17 +100,35 @@ def _line(clash: Clash) -> str:
     return f"{clash.name}: {'; '.join(found)}" + (f"; and {left} more values" if left else "")
 
 
-def _write(joined: Joined, target: Path) -> int:
-    """Keep what was joined; return how many runs have lost their weights."""
+def _write(joined: Joined, target: Path, before: Part | None) -> int:
+    """Keep what was joined; return how many runs have lost their weights.
+
+    before  what the target held when it was read; None: nothing
+
+    Raises:
+        InputError: it holds something else now.
+    """
+    from rnnbench.errors import InputError
     from rnnbench.files import own_file, write_atomically
-    from rnnbench.folder import read_artifact, write_manifest, write_studies
+    from rnnbench.findings.wording import counted
+    from rnnbench.folder import STUDIES, read_artifact, write_manifest, write_studies
+    from rnnbench.merging import read_part
     from rnnbench.store import Store
 
     texts = [own_file(joined.latest.folder, name) for name in ("suite.yaml", "suite.resolved.json")]
     contents = {path.name: path.read_bytes() for path in texts if path.is_file()}
     lost = 0
     with Store(target) as store:
+        for line in store.mended:
+            tell(line)
         there = store.read()
+        if before is None and there:
+            raise InputError(
+                f"{target} holds {counted(len(there), 'member')} but no {STUDIES}, and nothing was "
+                "merged: run its suite there, or choose another --results"
+            )
+        if before is not None and read_part(before.folder) != before:
+            raise InputError(f"{target} changed while it was read; merge again")
         for key, (part, stored) in joined.kept.items():
             name = stored.finished.weights
             if name is not None and not (store.artifacts / name).is_file():
