@@ -23,6 +23,8 @@ STORE, ASIDE = "store.sqlite", "set-aside"
 FOLDERS = (artifacts.FOLDER, "checkpoints", "figures", ASIDE, "tracebacks")
 """The folders of a results folder."""
 
+_WEIGHTS = "files of weights that are"
+
 SHOWN = 3
 """So many names are shown of things that are damaged alike."""
 
@@ -64,6 +66,15 @@ def examine(folder: Path) -> Found:
     return Found(path, sort_out(contents.rows), contents.fault, contents.schema)
 
 
+def absent_weights(folder: Path, found: Found) -> list[str]:
+    """Name the weights of stored members that are not there; their content is not read."""
+    place = folder / artifacts.FOLDER
+    there = {path.name for path in place.iterdir()} if place.is_dir() else set()
+    names = {key: one.finished.weights for key, one in found.sorted.members.items()}
+    absent = (f"{name} (member {key})" for key, name in names.items() if name and name not in there)
+    return _named(f"{_WEIGHTS} missing", absent)
+
+
 def mend(folder: Path) -> tuple[str, ...]:
     """Leave a sound store of this version in a folder that this process holds.
 
@@ -89,7 +100,7 @@ def mend(folder: Path) -> tuple[str, ...]:
     lines = [*found.damage]
     for fault in ("missing", "damaged"):
         names = (f"{name} (member {key})" for key, (name, what) in faults.items() if what == fault)
-        lines += _named(f"files of weights that are {fault}", names)
+        lines += _named(f"{_WEIGHTS} {fault}", names)
     if lines:
         aside = _set_aside(folder, found, [*found.sorted.damaged, *lost])
         lines.append(f"set aside in {aside}; the members concerned are trained again")

@@ -15,7 +15,7 @@ from rnnbench.database import connected, put, transaction
 from rnnbench.errors import StoreError
 from rnnbench.lock import held
 from rnnbench.member import Finished, Member
-from rnnbench.mending import STORE, examine, mend
+from rnnbench.mending import STORE, absent_weights, examine, mend
 from rnnbench.salvage import Row, Sorted, Stored, member_of, remade, row_of, sort_out
 
 __all__ = ["Store", "Stored", "read_identities", "read_members"]
@@ -131,13 +131,15 @@ def read_identities(folder: Path) -> dict[str, Member]:
 def read_members(folder: Path, tell: Callable[[str], None] | None = None) -> dict[str, Stored]:
     """Return all finished members of a results folder by key, without holding it.
 
-    tell   is told of damage, a line each kind, and what is sound is returned; None: damage raises
+    tell   is told of damage, a line each kind, and what is sound is returned; of weights, whether
+           they are there. None: a damaged store raises
 
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
     found = examine(folder)
-    for line in found.damage:
+    absent = absent_weights(folder, found) if tell else []
+    for line in (*found.damage, *absent):
         said = f"{line}; `rnnbench run` sets this aside and trains again what is missing"
         if tell is None:
             raise StoreError(said)

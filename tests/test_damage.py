@@ -92,6 +92,9 @@ def test_damaged_members_are_named_counted_and_trained_again(where: Path) -> Non
     assert "store.sqlite is damaged (file is not a database); 3 members could be read" in err
     assert store.read_bytes()[:4096] == bytes(4096)
 
+    assert f"files of weights that are missing (1): {weights[0].name} (member " in err
+    assert "weights that are damaged" not in err
+
     code, err = rnnbench(where, *RUN)
     assert (code, trained(err)) == (0, 2)
     lines = [line for line in err.splitlines() if line.startswith("damaged: ")]
@@ -112,6 +115,9 @@ def test_damaged_members_are_named_counted_and_trained_again(where: Path) -> Non
 def test_weights_that_are_not_what_their_name_says_are_not_handed_out(where: Path) -> None:
     for path in (where / "results" / "tiny" / "artifacts").iterdir():
         path.write_bytes(b"other")
+    code, err = rnnbench(where, "best", "results/tiny")
+    assert code == 0
+    assert re.search(r"damaged: .*\.safetensors is damaged; `rnnbench run` trains it again", err)
     code, err = rnnbench(where, "best", "results/tiny", "--weights", "w.safetensors")
     assert code == 2
     assert re.search(r"\.safetensors is damaged: .*; `rnnbench run` trains it again", err)

@@ -28,6 +28,7 @@ def command(
     ] = None,
 ) -> None:
     """Print a frozen configuration as JSON, and write the weights of one of its runs."""
+    from rnnbench import artifacts
     from rnnbench.best import best_run
     from rnnbench.cli.kept import tell
     from rnnbench.errors import StoreError
@@ -40,10 +41,14 @@ def command(
         best = best_run(studies, stored, architecture, setting, replicate, seed)
         configuration = best.configuration
     typer.echo(_json(configuration))
-    if weights is not None:
-        content = read_artifact(folder, str(best.finished.weights))
+    name = str(best.finished.weights)
+    artifact = folder / artifacts.FOLDER / name
+    if weights is None:
+        if fault := artifacts.fault(folder, name):
+            tell(f"{artifact} is {fault}; `rnnbench run` trains it again")
+    else:
+        content = read_artifact(folder, name)
         if content is None:
-            artifact = folder / "artifacts" / str(best.finished.weights)
             raise StoreError(f"{artifact} is missing; `rnnbench run` trains it again")
         write_atomically(weights, content)
         typer.echo(f"weights  {weights}", err=True)
