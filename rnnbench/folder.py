@@ -73,9 +73,10 @@ def read_results(folder: Path, tell: Callable[[str], None] | None = None) -> Res
         if not names <= manifest[kind].keys():
             raise StoreError(f"{folder} is damaged: {STUDIES} has {kind} that {MANIFEST} lacks")
     with replaying(folder):
-        # a run that was killed had no time to count
+        # a run that was killed had no time to count; what a finished one lacks was lost since
         facts = Campaign(studies, stored).count.facts
-        return tabulate(manifest | facts, studies, stored)
+        interrupted = bool(manifest["interrupted"] and facts["interrupted"])
+        return tabulate(manifest | facts | {"interrupted": interrupted}, studies, stored)
 
 
 @contextmanager

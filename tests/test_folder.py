@@ -8,7 +8,14 @@ from folders import manifest
 from studies import play, study
 
 from rnnbench.errors import InputError, StoreError
-from rnnbench.folder import read_results, read_studies, write_manifest, write_studies
+from rnnbench.findings.verdict import banner
+from rnnbench.folder import (
+    read_manifest,
+    read_results,
+    read_studies,
+    write_manifest,
+    write_studies,
+)
 from rnnbench.options import Between, Choice, LogBetween
 from rnnbench.store import Store
 
@@ -107,5 +114,11 @@ def test_what_is_sound_of_a_damaged_store_is_shown_and_the_rest_is_counted(folde
     said = []
     results = read_results(folder, said.append)
     assert results.manifest["members"]["present"] == 4
-    assert results.manifest["interrupted"]
+    assert not results.manifest["interrupted"]
+    assert banner(results.manifest) == (
+        "Partial results. The run had finished, and some of it is lost: 4 of 5 trials and runs are "
+        "present. Running the same command again trains that again."
+    )
+    write_manifest(folder, read_manifest(folder) | {"interrupted": True})
+    assert read_results(folder, said.append).manifest["interrupted"]
     assert "stored members that are not as they were written (1)" in said[0]

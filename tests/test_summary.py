@@ -105,6 +105,16 @@ def test_one_side_alone_is_not_ranked(keep):
     assert found.banner.startswith("Partial results. The run was interrupted: ")
 
 
+def test_an_architecture_without_runs_on_a_setting_is_marked():
+    results = synthetic.results(settings=(("copy_memory", 20), ("adding_uniform", 10)))
+    lost = (results.runs["architecture"] == "gru") & (results.runs["setting"] == COPY)
+    found = summarise(dataclasses.replace(results, runs=results.runs[~lost]), compare(results))
+    assert {row.architecture: row.note for row in found.rows} == {
+        "gru": f"no runs on {COPY}",
+        "lstm": "",
+    }
+
+
 @given(st.integers(3, 7), st.floats(0, 0.3), st.floats(0, 0.3))
 def test_no_sentence_claims_more_than_the_corrected_test_and_interval_show(seeds, amount, spread):
     found = summary(seeds=seeds, scores=gain(amount, spread))

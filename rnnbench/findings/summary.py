@@ -63,7 +63,7 @@ class Row:
     index      its place in the suite, which decides its colour and marker
     overall    mean normalised score, failures as 0, with its interval
     group      letter of its tie group; "" where it is not ranked
-    note       why it is not ranked; "" where it is
+    note       why it is not ranked, or where it is, what it has no runs on; "" for nothing
     """
 
     architecture: str
@@ -181,7 +181,7 @@ def _rows(results: Results, gathered: Standings, ranking: Ranking) -> tuple[Row,
                 runs=sum(standing.runs for standing in mine),
                 failed=sum(standing.failed for standing in mine),
                 entries=tuple(entries[setting][name] for setting in manifest["settings"]),
-                note="" if place else _note(mine),
+                note=_lacking(mine) if place else _note(mine),
             )
         )
     return tuple(rows)
@@ -230,6 +230,13 @@ def _share(standing: Standing, repeated: bool) -> Interval | None:
         return None
     found = wilson_interval(standing.solved, standing.runs)
     return replace(found, low=math.nan, high=math.nan) if repeated else found
+
+
+def _lacking(mine: list[Standing]) -> str:
+    """Say what an architecture has no runs on, though it applies there; "" for nothing."""
+    lacking = [one.setting for one in mine if not (one.runs or one.skipped)]
+    several = f"{len(lacking)} of {len(mine)} settings"
+    return f"no runs on {several if lacking[1:] else lacking[0]}" if lacking else ""
 
 
 def _note(mine: list[Standing]) -> str:

@@ -200,6 +200,9 @@ def banner(manifest: dict[str, Any]) -> str:
     members = manifest["members"]
     if members["present"] >= members["asked"] and not manifest["interrupted"]:
         return ""
-    missing = f"{members['present']:,} of {members['asked']:,} trials and runs are present"
-    why = "The run was interrupted" if manifest["interrupted"] else "The run is not finished"
-    return f"Partial results. {why}: {missing}. Running the same command again continues it."
+    left = f"{members['present']:,} of {members['asked']:,} trials and runs are present"
+    if manifest["interrupted"]:
+        why, again = "The run was interrupted", "continues it"
+    else:
+        why, again = "The run had finished, and some of it is lost", "trains that again"
+    return f"Partial results. {why}: {left}. Running the same command again {again}."
