@@ -87,7 +87,7 @@ def mend(folder: Path) -> tuple[str, ...]:
     path = own_file(folder, STORE)
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a file; move it away")
-    for place in (folder / name for name in FOLDERS):
+    for place in (own_file(folder, name) for name in FOLDERS):
         if place.is_file():
             raise StoreError(f"{place} is a file, not a folder; move it away")
     if not path.exists():

@@ -214,6 +214,15 @@ def test_what_stands_in_the_place_of_ours_is_named(tmp_path: Path, name: str) ->
         Store(tmp_path).__enter__()
 
 
+@pytest.mark.parametrize("name", ["artifacts", "set-aside"])
+def test_a_run_writes_nothing_behind_a_link(tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match=f"{name} is a link; a results folder holds files of its"):
+        Store(tmp_path / "s").__enter__()
+
+
 FULL = """
 import resource, signal, sys
 from pathlib import Path
