@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,8 +38,11 @@ class Connection(Protocol):
     def client(self) -> Client:
         """Submits tasks, and asks who is there."""
 
-    def mend(self, there: Collection[str]) -> list[str]:
-        """Start workers again that have died, where that is ours to do; return which had."""
+    def mend(self, there: Collection[str], say: Callable[[str], None]) -> list[str]:
+        """Start workers again that have died, where that is ours to do; return which had.
+
+        `say` tells the user what does not end the run.
+        """
 
     def end(self, name: str, address: str) -> None:
         """Kill a worker's process; another takes its place."""
@@ -118,7 +121,7 @@ class _OfCrew:
     client: Client
     crew: Crew
 
-    def mend(self, there: Collection[str]) -> list[str]:
+    def mend(self, there: Collection[str], say: Callable[[str], None]) -> list[str]:  # noqa: ARG002
         return self.crew.mend(there)
 
     def end(self, name: str, address: str) -> None:  # noqa: ARG002  a name is enough
@@ -130,7 +133,10 @@ class _OfCrew:
 
 def quiet() -> None:
     """Say ourselves what becomes of workers; Dask would write it into the live view."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # some loggers below it have levels of their own
+    children = [name for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
+    for name in ("distributed", *children):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def slots_for(workers: int, gpus: Sequence[str], per_gpu: int = 1) -> tuple[Slot, ...]:

@@ -340,7 +340,8 @@ class Executor:
 
     def _mend(self) -> None:
         """Let dead workers be replaced; give up where none lives long enough to be ready."""
-        ended = self._connection.mend({worker.name for worker in self._workers.values()})
+        there = {worker.name for worker in self._workers.values()}
+        ended = self._connection.mend(there, self._news.append)
         self._deaths += len(ended)
         if ended and self._deaths >= STARTS * self._cluster.size:
             how, words = self._connection.obituary(ended[-1])
@@ -356,9 +357,8 @@ class Executor:
                 self._client.scheduler.identity, n_workers=-1, callback_timeout=self._patience
             )
         except (OSError, TimeoutError) as error:
-            raise ClusterError(
-                f"the scheduler of {self._cluster.name} does not answer any more ({error})"
-            ) from None
+            how = "does not answer any more" if isinstance(error, TimeoutError) else "is gone"
+            raise ClusterError(f"the scheduler of {self._cluster.name} {how}") from None
         workers: dict[str, Any] = identity["workers"]
         return workers
 

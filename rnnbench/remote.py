@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -216,7 +216,11 @@ async def _measured(scheduler: Any, workers: Mapping[str, Any]) -> Found:
 class _OfScheduler:
     client: Client
 
-    def mend(self, there: Collection[str]) -> list[str]:  # noqa: ARG002  others look after them
+    def mend(  # others look after them
+        self,
+        there: Collection[str],  # noqa: ARG002
+        say: Callable[[str], None],  # noqa: ARG002
+    ) -> list[str]:
         return []
 
     def end(self, name: str, address: str) -> None:  # noqa: ARG002  names need not be unique there

@@ -6,7 +6,7 @@ import logging
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +27,9 @@ from rnnbench.worker import ENVIRONMENT
 
 ASK_SECONDS = 30.0
 """How often Slurm is asked which jobs there are; its controller serves everybody."""
+
+ANSWER_SECONDS = 30
+"""How long a command of Slurm may take; one that hangs is ended."""
 
 DEATH_SECONDS = 60
 """How long a worker waits for the scheduler before it ends, and its job with it."""
@@ -76,7 +79,7 @@ class Jobs:
 
     def script(self) -> str:
         """Return the script of a job, but for the scheduler's address and the job's name."""
-        job = SLURMJob("tcp://<address of the run>", "<name>", **self._options)
+        job = _Job("tcp://<address of the run>", "<name>", **self._options)
         return str(job.job_script())
 
     @contextmanager
@@ -107,22 +110,27 @@ class Jobs:
             "death_timeout": DEATH_SECONDS,
             "job_extra_directives": list(wanted.job_extra),
             "job_script_prologue": [*exports, *wanted.prologue],
-            # Slurm bounds a job's memory; a worker that Dask pauses near a limit would never end
-            "worker_extra_args": [
-                "--memory-limit",
-                "0",
-                "--no-dashboard",
-                "--dashboard-address",
-                "127.0.0.1:0",
-            ],
+            "worker_extra_args": ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
         }
+
+
+class _Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue has no types
+    """A job as dask-jobqueue writes it, whose commands end."""
+
+    submit_command = f"timeout {ANSWER_SECONDS} sbatch"
+    cancel_command = f"timeout {ANSWER_SECONDS} scancel"
+    # Slurm bounds a job's memory; a worker that Dask pauses near a limit would never end
+    worker_process_memory = "0"
 
 
 @contextmanager
 def _submitting(jobs: int, options: dict[str, Any]) -> Iterator[SLURMCluster]:
     """Submit jobs, and cancel them in the end."""
     with SLURMCluster(
-        **options, scheduler_options=dict(UNSEEN), silence_logs=logging.CRITICAL
+        **options,
+        job_cls=_Job,
+        scheduler_options=dict(UNSEEN),
+        silence_logs=logging.CRITICAL,
     ) as cluster:
         # as `scale` does, which would write what sbatch says into the live view
         while len(cluster.worker_spec) < jobs:
@@ -136,11 +144,13 @@ def _correct(cluster: SLURMCluster) -> None:
     try:
         cluster.sync(cluster._correct_state)
     except (RuntimeError, ValueError, OSError) as error:
-        # what was not submitted cannot be cancelled, and Dask insists
-        cluster._created.difference_update(
-            [job for job in cluster._created if job.status == Status.created]
-        )
-        said = " ".join(str(error).split())
+        # what was not submitted is no job: it cannot be cancelled, nor has it ended
+        for name, job in list(cluster.workers.items()):
+            if job.status == Status.created:
+                del cluster.workers[name]
+                cluster._created.discard(job)
+        words = " ".join(str(error).split())
+        said = words.rpartition("stderr: ")[2] or words
         raise ClusterError(f"Slurm takes no job: {said}") from None
 
 
@@ -149,9 +159,14 @@ class _OfJobs:
     client: Client
     cluster: SLURMCluster
     asked: float = field(default_factory=time.monotonic)
+    refused: bool = False
 
-    def mend(self, there: Collection[str]) -> list[str]:  # noqa: ARG002  Slurm says it
-        """Submit again the jobs that have ended: killed, or out of time."""
+    def mend(self, there: Collection[str], say: Callable[[str], None]) -> list[str]:
+        """Submit again the jobs that have ended: killed, or out of time.
+
+        Raises:
+            ClusterError: Slurm takes none, and there is neither a worker nor another job.
+        """
         if time.monotonic() - self.asked < ASK_SECONDS:
             return []
         self.asked = time.monotonic()
@@ -163,8 +178,20 @@ class _OfJobs:
         for name in ended:
             self.cluster.workers.pop(name, None)
         if ended or len(jobs) < len(self.cluster.worker_spec):
-            _correct(self.cluster)
+            self._submit(there, say)
         return ended
+
+    def _submit(self, there: Collection[str], say: Callable[[str], None]) -> None:
+        """Submit what is lacking; what Slurm refuses is tried again the next time."""
+        try:
+            _correct(self.cluster)
+            self.refused = False
+        except ClusterError as error:
+            if not there and not self.cluster.workers:
+                raise
+            if not self.refused:
+                self.refused = True
+                say(f"{error}; it is asked again every {ASK_SECONDS:g} s")
 
     def end(self, name: str, address: str) -> None:  # noqa: ARG002  a job has several workers
         """Have a worker's nanny start another."""
@@ -177,5 +204,10 @@ class _OfJobs:
 def _queued() -> set[str] | None:
     """Return the ids of this user's jobs; None where Slurm does not say."""
     asked = ["squeue", "--me", "--noheader", "--format=%i"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
-    return set(done.stdout.split()) if done.returncode == 0 else None
+    try:
+        done = subprocess.run(  # noqa: S603
+            asked, capture_output=True, text=True, check=True, timeout=ANSWER_SECONDS
+        )
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return set(done.stdout.split())

@@ -13,8 +13,9 @@ pytest.importorskip("dask_jobqueue", reason="dask-jobqueue, of extra `slurm`, is
 from test_remote import SUITE, until
 from test_run import run, tables
 
+from rnnbench.cluster import Found
 from rnnbench.errors import ClusterError, InputError
-from rnnbench.slurm import Jobs
+from rnnbench.slurm import Jobs, _queued
 from rnnbench.suite import Slurm, read_suite, resolved
 from rnnbench.suite.schema import checked
 from rnnbench.suite.source import parse
@@ -38,14 +39,19 @@ exit 0
 }
 
 
+def command(folder: Path, name: str, text: str) -> None:
+    """Write a command that stands for one of Slurm's."""
+    (folder / name).write_text(f"#!/bin/bash\n{text}")
+    (folder / name).chmod(0o755)
+
+
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put Slurm's commands on PATH; return the folder that they keep jobs in."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, text in COMMANDS.items():
-        (folder / name).write_text(f"#!/bin/bash\n{text}")
-        (folder / name).chmod(0o755)
+        command(folder, name, text)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return folder / "jobs"
 
@@ -68,17 +74,39 @@ def test_jobs_train_to_the_tables_of_this_machine_and_are_cancelled(
     assert tables(tmp_path / "results" / "tiny") == tables(tmp_path / "here" / "tiny")
 
 
-def test_a_job_that_ends_is_submitted_again(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_ends_is_submitted_again_and_again_where_slurm_refuses(
+    slurm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rnnbench.slurm.ASK_SECONDS", 0.0)
-    wanted = Slurm(interface="lo", memory="1GB", walltime="10")
-    with Jobs(wanted).connected() as connection:
+    said: list[str] = []
+    with Jobs(Slurm(interface="lo", memory="1GB", walltime="10")).connected() as connection:
         (first,) = living(slurm)
-        assert connection.mend(()) == []
+        assert connection.mend((), said.append) == []
+        command(slurm.parent, "sbatch", "echo try later >&2; exit 1\n")
         os.killpg(first, signal.SIGKILL)
-        until(lambda: connection.mend(()) != [])
+        until(lambda: connection.mend(["another"], said.append) != [])
+        assert connection.mend(["another"], said.append) == []
+        (line,) = said
+        assert line == "Slurm takes no job: try later; it is asked again every 0 s"
+        with pytest.raises(ClusterError, match="Slurm takes no job: try later"):
+            connection.mend((), said.append)
+        command(slurm.parent, "sbatch", COMMANDS["sbatch"])
+        assert connection.mend((), said.append) == []
         assert len(living(slurm)) == 1
         assert living(slurm) != [first]
     until(lambda: living(slurm) == [])
+
+
+@pytest.mark.parametrize("text", ["exec sleep 60\n", "echo 1; exit 1\n", None])
+def test_a_squeue_that_does_not_say_which_jobs_there_are_does_not_hold_the_run_up(
+    slurm: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    monkeypatch.setattr("rnnbench.slurm.ANSWER_SECONDS", 0.5)
+    if text is None:
+        monkeypatch.setenv("PATH", "")
+    else:
+        command(slurm.parent, "squeue", text)
+    assert _queued() is None
 
 
 def test_a_plan_shows_the_script_without_slurm(tmp_path: Path) -> None:
@@ -108,9 +136,10 @@ def test_a_plan_shows_the_script_without_slurm(tmp_path: Path) -> None:
         "module load python",
     ):
         assert line in lines
-    (command,) = [line for line in lines if "distributed.cli.dask_worker" in line]
+    (line,) = [line for line in lines if "distributed.cli.dask_worker" in line]
     for words_ in ("--nthreads 1 ", "--nworkers 3 ", "--interface ib0", "--memory-limit 0 "):
-        assert words_ in f"{command} "
+        assert words_ in f"{line} "
+    assert line.count("--memory-limit") == 1
     assert "3 workers in 1 job of Slurm" in " ".join(done.stdout.split())
     assert not (tmp_path / "results").exists()
 
@@ -124,11 +153,16 @@ def test_a_machine_that_submits_no_jobs_is_told_so(monkeypatch: pytest.MonkeyPat
         Jobs(Slurm(interface="lo", **wanted)).found()
 
 
+def test_a_worker_has_its_share_of_a_jobs_memory(slurm: Path) -> None:
+    wanted = Slurm(interface="lo", memory="6GB", walltime="10", jobs=2, cores=3)
+    assert Jobs(wanted).found() == Found(6, 2 * 10**9)
+
+
 def test_an_sbatch_that_fails_is_quoted_on_one_line(slurm: Path) -> None:
-    (slurm.parent / "sbatch").write_text("#!/bin/bash\necho invalid partition >&2; exit 1\n")
+    command(slurm.parent, "sbatch", "echo invalid partition >&2; exit 1\n")
     wanted = Slurm(interface="lo", memory="1GB", walltime="10")
     with (
-        pytest.raises(ClusterError, match=r"Slurm takes no job: .*invalid partition") as raised,
+        pytest.raises(ClusterError, match=r"Slurm takes no job: invalid partition") as raised,
         Jobs(wanted).connected(),
     ):
         pass
