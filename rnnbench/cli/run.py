@@ -88,7 +88,8 @@ def command(
     """Run a suite, or continue it.
 
     Ctrl-C once finishes what is under way and writes the report; twice stops at once. Exit codes:
-    0 done, 1 too many members failed, 2 bad input, 130 interrupted or its cluster lost.
+    0 done, 1 too many members failed, 2 bad input or no cluster and nothing kept yet, 130
+    interrupted, or its cluster lost and finished members kept.
     """
     from rnnbench.checkpoints import Checkpoints
     from rnnbench.cli.progress import Clock, display
@@ -172,7 +173,7 @@ def command(
         _write_suite(store.folder, planned)
         write_studies(store.folder, planned.studies)
         write_manifest(store.folder, manifest)
-        had, clock = campaign.count.done, Clock(found.workers, campaign.count)
+        clock = Clock(found.workers, campaign.count)
         try:
             with display(clock, campaign) as shown:
                 carry_out(
@@ -187,7 +188,7 @@ def command(
                     stopping=interrupted.stopping,
                 )
         except ClusterError as error:
-            if campaign.count.done == had:
+            if campaign.count.done == 0:
                 raise
             lost = error
         report = _finish(store, planned, manifest)
