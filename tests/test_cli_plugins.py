@@ -147,6 +147,38 @@ def test_an_expected_error_is_one_line_and_exit_code_2(monkeypatch, capsys):
     assert output.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "s.yaml", "--workers", "0"], "'--workers': Input should be greater than or equal"),
+        (["run", "s.yaml", "--checkpoint", "nan"], "'--checkpoint': Input should be greater than"),
+        (["run", "s.yaml", "--checkpoint", "-1"], "'--checkpoint': Input should be greater than"),
+        (["merge", "a", "b"], "Missing option '--results'"),
+        (["run"], "Missing argument 'suite'"),
+        (["run", "s.yaml", "--wokers", "3"], "--workers"),
+        (["rnu"], "Did you mean 'run'?"),
+    ],
+)
+def test_words_that_a_command_does_not_take_are_said_on_one_line(monkeypatch, capsys, words, said):
+    monkeypatch.setattr(sys, "argv", ["rnnbench", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_command_that_ends_well_or_not_says_so_by_its_exit_code(monkeypatch, capsys):
+    for words, code in (["plugins"], None), (["--version"], 0), ([], 2):
+        monkeypatch.setattr(sys, "argv", ["rnnbench", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == code
+    assert capsys.readouterr().err.startswith("Usage: ")
+
+
 def test_help_and_version_import_no_torch():
     code = (
         "import sys; from rnnbench.cli import app; from typer.testing import CliRunner;"

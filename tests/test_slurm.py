@@ -188,6 +188,22 @@ def test_a_wrong_key_is_said_with_its_place(value: str, said: str) -> None:
     assert str(raised.value).startswith("suite.yaml:9:")
 
 
+@pytest.mark.parametrize(
+    ("assignment", "faults"),
+    [("executor.slurm.memory=lots", 3), ("executor={slurm: {}}", 3)],
+)
+def test_what_is_wrong_with_an_executor_of_the_command_line_is_one_line(
+    assignment: str, faults: int
+) -> None:
+    source = parse("suite.yaml", SUITE).override(assignment, ("executor", "slurm"))
+    with pytest.raises(InputError) as raised:
+        checked(source)
+    said = str(raised.value)
+    assert said.startswith(f"--set {assignment}: executor.slurm lacks `interface`: the network")
+    assert said.count("; ") == faults - 1
+    assert "\n" not in said
+
+
 def test_an_executor_is_kept_in_the_resolved_suite(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text(SUITE + EXECUTOR)
     suite = read_suite(tmp_path / "suite.yaml")

@@ -2,7 +2,8 @@
 
 A command is a function `command` in a module of its own, entered in the table below. It imports
 what it needs when it runs, so that `rnnbench --help` need not wait for torch. Errors that rnnbench
-raises on purpose end on one line and with exit code 2; anything else keeps its traceback.
+raises on purpose, and options that no command takes, end on one line and with exit code 2; anything
+else keeps its traceback.
 """
 
 from __future__ import annotations
@@ -72,7 +73,13 @@ def main() -> None:
     """Run the command line."""
     compute_as_workers_do()
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except RnnbenchError as error:
-        typer.echo(f"error: {harmless(str(error))}", err=True)
-        sys.exit(2)
+        said = str(error)
+    except typer.TyperException as error:
+        said = error.format_message()
+        if "\n" in said:  # the help, where nothing was asked for
+            typer.echo(said, err=True)
+            sys.exit(2)
+    typer.echo(f"error: {harmless(said)}", err=True)
+    sys.exit(2)

@@ -306,9 +306,18 @@ def checked(source: Source) -> SuiteFile:
     except ValidationError as error:
         found = [_located(source, detail) for detail in error.errors(include_url=False)]
     texts = list(dict.fromkeys(str(located) for located in found))
+    for said in dict.fromkeys(source.overrides.values()):
+        texts = _joined(f"{said}: ", texts)
     more = len(texts) - _SHOWN_ERRORS
     shown = [*texts[:_SHOWN_ERRORS], *([f"… and {more} more"] if more > 0 else [])]
     raise SuiteError("\n".join(shown))
+
+
+def _joined(said: str, texts: list[str]) -> list[str]:
+    """Put what is wrong with one option of the command line on one line, in front."""
+    own = [text.removeprefix(said) for text in texts if text.startswith(said)]
+    others = [text for text in texts if not text.startswith(said)]
+    return [said + "; ".join(own), *others] if own else texts
 
 
 def _located(source: Source, detail: ErrorDetails) -> SuiteError:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rnnbench.errors import SuiteError, UnknownNameError
-from rnnbench.suite.source import printable
+from rnnbench.suite.source import EMPTY, printable
 
 _ASSIGNMENT = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*", re.DOTALL)
 _COMMA = re.compile(r",(?![^()]*\))")
@@ -30,7 +30,7 @@ def read_selection(
     """
     kept: dict[str, set[str]] = {}
     for text in only:
-        shown = f"{option} {printable(text)}"
+        shown = f"{option} {printable(text).strip() or EMPTY}"
         key = ""
         for part in _parts(text, known):
             assignment = _ASSIGNMENT.fullmatch(part)

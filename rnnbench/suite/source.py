@@ -34,6 +34,9 @@ DEEPEST = 32
 LARGEST = 2**63
 """Whole numbers stay below this, so that tables and stores can hold them."""
 
+EMPTY = "''"
+"""How a message shows words of the command line that are none."""
+
 _PLAIN = (ScalarEvent, SequenceStartEvent, MappingStartEvent)
 _WIDTH = 100
 _HIDDEN = re.compile(
@@ -103,6 +106,10 @@ class Source:
             message += f" (after {', '.join(inside)})"
         while place and place not in self.keys and place not in self.values:
             place, value = place[:-1], False
+            if place and place not in self.keys and place not in self.values:
+                said = [said for at, said in self.overrides.items() if at[: len(place)] == place]
+                if said:  # the command line has put it there
+                    return SuiteError(f"{', '.join(said)}: {message}")
         span = self.values[place]
         # an empty value stands where the next thing begins, so its key is shown instead
         if place in self.keys and (not value or span.start == span.end):
@@ -118,7 +125,7 @@ class Source:
         Raises:
             SuiteError: the assignment has no `=`, its value is no YAML, or its path leads nowhere.
         """
-        shown = f"--set {printable(assignment)}"
+        shown = f"--set {printable(assignment).strip() or EMPTY}"
         path, equals, text = assignment.partition("=")
         if not equals or not path.strip():
             raise SuiteError(f"{shown}: write a path, `=` and a value, as in match.parameters=2000")
