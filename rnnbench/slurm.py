@@ -145,13 +145,19 @@ def _correct(cluster: SLURMCluster) -> None:
         cluster.sync(cluster._correct_state)
     except (RuntimeError, ValueError, OSError) as error:
         # what was not submitted is no job: it cannot be cancelled, nor has it ended
-        for name, job in list(cluster.workers.items()):
-            if job.status == Status.created:
-                del cluster.workers[name]
-                cluster._created.discard(job)
+        lacking = [name for name, job in cluster.workers.items() if job.status == Status.created]
+        _forget(cluster, lacking)
         words = " ".join(str(error).split())
         said = words.rpartition("stderr: ")[2] or words
         raise ClusterError(f"Slurm takes no job: {said}") from None
+
+
+def _forget(cluster: SLURMCluster, names: Collection[str]) -> None:
+    """Take jobs out of what Dask closes in the end; it insists that it has closed all it knows."""
+    for name in names:
+        job = cluster.workers.pop(name, None)
+        if job is not None:
+            cluster._created.discard(job)
 
 
 @dataclass
@@ -175,8 +181,7 @@ class _OfJobs:
             return []
         jobs = dict(self.cluster.workers)
         ended = [name for name, job in jobs.items() if job.job_id not in queued]
-        for name in ended:
-            self.cluster.workers.pop(name, None)
+        _forget(self.cluster, ended)
         if ended or len(jobs) < len(self.cluster.worker_spec):
             self._submit(there, say)
         return ended

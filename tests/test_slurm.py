@@ -81,6 +81,7 @@ def test_a_job_that_ends_is_submitted_again_and_again_where_slurm_refuses(
     said: list[str] = []
     with Jobs(Slurm(interface="lo", memory="1GB", walltime="10")).connected() as connection:
         (first,) = living(slurm)
+        kept = list(connection.cluster.workers.values())  # as garbage may be, until the end
         assert connection.mend((), said.append) == []
         command(slurm.parent, "sbatch", "echo try later >&2; exit 1\n")
         os.killpg(first, signal.SIGKILL)
@@ -94,6 +95,7 @@ def test_a_job_that_ends_is_submitted_again_and_again_where_slurm_refuses(
         assert connection.mend((), said.append) == []
         assert len(living(slurm)) == 1
         assert living(slurm) != [first]
+        assert kept
     until(lambda: living(slurm) == [])
 
 
