@@ -4,9 +4,14 @@
     python benchmarks/chaos.py --kills 20 --cluster
 
 Each kill is SIGKILL, after a random while, of the driver, of one of its workers, or of all of its
-processes at once; where it was the driver, `rnnbench run` is started again. With `--cluster` the
-workers belong to a Dask scheduler that outlives the drivers. Exit code 1 unless nothing was lost,
-nothing doubled, all tables are the same but for times and hosts, and no process was left behind.
+processes at once; where it was the driver, `rnnbench run` is started again. With `--signals` the
+driver also gets SIGINT, once or twice, or SIGTERM, and a worker is stopped. With `--cluster` the
+workers belong to a Dask scheduler that outlives the drivers; none of them is stopped. Exit code 1
+unless nothing was lost, no member ended twice or was trained that nobody asked for, all tables are
+the same but for times and hosts, and no process was left behind.
+
+A member that is killed between its last update and its row in the store is trained again, and must
+be: it has not ended. Once a driver's log says that it has, it may not be.
 """
 
 from __future__ import annotations
@@ -15,6 +20,8 @@ import argparse
 import json
 import os
 import random
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -30,6 +37,21 @@ import psutil
 TABLES = ("trials", "runs", "scores", "curves", "samples", "comparisons")
 FREE = ("_seconds", "_bytes", "_at", "_host")
 LEFT_SECONDS = 10.0
+AGAIN_SECONDS = 0.5
+ENDED = re.compile(r"^[\d:]{8} (?:done|FAIL) +\[ *\d+/\d+\] (.+?)  [\d.]+ s  left ", re.MULTILINE)
+"""What a driver's log says of a member once it is kept."""
+
+VICTIMS = ("driver", "worker", "worker", "all")
+SIGNALS = {
+    "driver": (signal.SIGKILL,),
+    "all": (signal.SIGKILL,),
+    "driver by SIGINT": (signal.SIGINT,),
+    "driver by SIGINT twice": (signal.SIGINT, signal.SIGINT),
+    "driver by SIGTERM": (signal.SIGTERM,),
+}
+"""What drivers get."""
+
+STOPPED = "worker by SIGSTOP"
 
 
 def main() -> None:
@@ -42,25 +64,32 @@ def main() -> None:
         command = [sys.executable, "-m", "rnnbench", "run", str(asked.suite), "--checkpoint", "1"]
         local = [*command, "--workers", str(asked.workers)]
         started = time.monotonic()
-        _started([*local, "--results", str(whole)], folder / "log").wait()
+        logs = whole.with_suffix(".log"), torn.with_suffix(".log")
+        _started([*local, "--results", str(whole)], logs[0]).wait()
         usual = time.monotonic() - started
         print(f"undisturbed: {usual:.0f} s", flush=True)
+        victims = VICTIMS
+        if asked.signals:
+            victims = (*SIGNALS, "worker", *(() if asked.cluster else (STOPPED,)))
         started = time.monotonic()
         if asked.cluster:
             elsewhere = Elsewhere(folder, asked.workers)
             words = [*command, *elsewhere.options, "--results", str(torn)]
             try:
-                killed = _torn(words, asked.kills, asked.pause, draw, elsewhere, folder / "log")
+                killed = _torn(words, asked, draw, victims, elsewhere, logs[1])
             finally:
                 elsewhere.end()
         else:
             words = [*local, "--results", str(torn)]
-            killed = _torn(words, asked.kills, asked.pause, draw, None, folder / "log")
+            killed = _torn(words, asked, draw, victims, None, logs[1])
         spent = time.monotonic() - started
         tally = ", ".join(f"{count} of {what}" for what, count in sorted(killed.items()))
         print(f"{sum(killed.values())} kills ({tally}) in {spent:.0f} s")
         (name,) = (path.name for path in whole.iterdir())
         faults = _compared(whole / name, torn / name)
+        once, ended = (Counter(ENDED.findall(log.read_text())) for log in logs)
+        if twice := ended - once:
+            faults.append(f"{len(twice)} doubled: {', '.join(sorted(twice)[:5])}")
     print("\n".join(faults) or "0 lost, 0 doubled, tables identical, no process left")
     sys.exit(1 if faults or sum(killed.values()) < asked.kills else 0)
 
@@ -72,15 +101,16 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pause", type=float, default=20.0, help="most seconds between kills")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cluster", action="store_true")
+    parser.add_argument("--cluster", action="store_true", help="workers of a scheduler elsewhere")
+    parser.add_argument("--signals", action="store_true", help="also SIGINT, SIGTERM and SIGSTOP")
     return parser.parse_args()
 
 
 def _torn(
     words: list[str],
-    kills: int,
-    pause: float,
+    asked: argparse.Namespace,
     draw: random.Random,
+    victims: tuple[str, ...],
     elsewhere: Elsewhere | None,
     log: Path,
 ) -> Counter[str]:
@@ -89,16 +119,20 @@ def _torn(
     driver = _started(words, log)
     while True:
         try:
-            code = driver.wait(draw.uniform(0, pause) if sum(killed.values()) < kills else None)
+            more = sum(killed.values()) < asked.kills
+            code = driver.wait(draw.uniform(0, asked.pause) if more else None)
         except subprocess.TimeoutExpired:
-            victim = draw.choice(("driver", "worker", "worker", "all"))
+            victim = draw.choice(victims)
             workers = elsewhere.alive() if elsewhere else _own(driver.pid)
             draw.shuffle(workers)
-            if victim == "worker" and not workers:
+            if victim not in SIGNALS and not workers:
                 continue
             print(f"{time.strftime('%H:%M:%S')} kill {victim}", flush=True)
             killed[victim] += 1
-            doomed = {"driver": [], "worker": workers[:1], "all": workers}[victim]
+            if victim == STOPPED:
+                workers[0].suspend()
+                continue
+            doomed = {"worker": workers[:1], "all": workers}.get(victim, [])
             for one in doomed:
                 one.kill()
             if elsewhere:
@@ -106,7 +140,10 @@ def _torn(
                 elsewhere.alive()
             if victim == "worker":
                 continue
-            driver.kill()
+            for number in SIGNALS[victim]:
+                driver.send_signal(number)
+                with suppress(subprocess.TimeoutExpired):
+                    driver.wait(AGAIN_SECONDS)
             driver.wait()
             _require_gone(driver.pid)
             driver = _started(words, log)
@@ -118,7 +155,7 @@ def _torn(
 
 
 def _started(words: list[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as file:
+    with log.open("ab") as file:
         return subprocess.Popen(  # noqa: S603  the words are this file's own
             words, stdout=file, stderr=file, start_new_session=True
         )
@@ -194,11 +231,10 @@ class Elsewhere:
 
 
 def _compared(whole: Path, torn: Path) -> list[str]:
-    """Say what a disturbed run lost, doubled or changed."""
+    """Say what a disturbed run lost, made beside or changed."""
     faults = []
-    keys = [_keys(folder) for folder in (whole, torn)]
-    doubled = [key for key, count in keys[1].items() if count > 1]
-    for what, found in (("lost", keys[0] - keys[1]), ("doubled", doubled)):
+    keys, left = (_keys(folder) for folder in (whole, torn))
+    for what, found in (("lost", keys - left), ("that nobody asked for", left - keys)):
         if found:
             faults.append(f"{len(found)} {what}: {', '.join(sorted(found)[:5])}")
     for name in TABLES:
@@ -208,9 +244,9 @@ def _compared(whole: Path, torn: Path) -> list[str]:
     return faults
 
 
-def _keys(folder: Path) -> Counter[str]:
+def _keys(folder: Path) -> set[str]:
     with closing(sqlite3.connect(f"{(folder / 'store.sqlite').as_uri()}?mode=ro", uri=True)) as db:
-        return Counter(key for (key,) in db.execute("SELECT key FROM members"))
+        return {key for (key,) in db.execute("SELECT key FROM members")}
 
 
 def _table(path: Path) -> str:
