@@ -18,10 +18,13 @@ from test_run import run, start, tables, trained, wait_for
 
 from rnnbench.datafiles import DataFiles, digest
 from rnnbench.errors import ClusterError, InputError
-from rnnbench.executor import Executor
-from rnnbench.member import Setting
+from rnnbench.executor import Done, Executor
+from rnnbench.member import Seed, Setting
+from rnnbench.plan import plan
+from rnnbench.registry import load_registry
 from rnnbench.remote import Remote, Tls
-from rnnbench.worker import Terms
+from rnnbench.suite import read_suite
+from rnnbench.worker import Terms, terms_of
 from rnnbench_cells import rnn
 
 SUITE = """\
@@ -173,28 +176,27 @@ def test_killed_driver_and_worker_leave_the_same_tables_over_tls(
     assert tables(tmp_path / "results" / "tiny") == tables(finished)
 
 
-@pytest.mark.parametrize("nanny", ["--nanny", "--no-nanny"])
-def test_a_stopped_worker_is_given_up_and_its_group_comes_back_as_lost(
-    somewhere: Somewhere, nanny: str
+def test_stopped_workers_are_given_up_and_their_groups_come_back_as_lost(
+    somewhere: Somewhere,
 ) -> None:
-    process = somewhere.worker("sleeper", nanny)
+    bare = somewhere.worker("bare", "--no-nanny")
+    nursed = somewhere.worker("nursed", "--nanny")
     with Executor(somewhere.remote, Terms(), patience=4.0) as executor:
-        until(lambda: executor.wait(timeout=0.5) == [] and executor.free == 1)
-        (address,) = executor._workers
-        stopped = process.pid
-        if nanny == "--nanny":
-            stopped = nursed_by(process)
-        os.kill(stopped, signal.SIGSTOP)
-        executor.submit([template(backend="loop")])
-        back = []
-        until(lambda: back.extend(executor.wait(timeout=0.5)) or back)
+        until(lambda: executor.wait(timeout=0.5) == [] and executor.free == 2)
+        before = set(executor._workers)
+        for pid in (bare.pid, nursed_by(nursed)):
+            os.kill(pid, signal.SIGSTOP)
+        executor.submit([template(backend="loop", seed=Seed("tuning", 0, 1))])
+        executor.submit([template(backend="loop", seed=Seed("tuning", 0, 2))])
+        back: list[Done] = []
+        until(lambda: back.extend(executor.wait(timeout=0.5)) or len(back) == 2)
         assert [(done.lost, done.finished.reason) for done in back] == [
             (True, "its worker process stopped answering")
-        ]
-        assert any("gave no sign of life" in text for text in executor.news())
-        if nanny == "--nanny":  # another took its place
-            until(lambda: executor.wait(timeout=0.5) == [] and executor.free == 1)
-        until(lambda: executor.wait(timeout=0.5) == [] and address not in executor._there())
+        ] * 2
+        assert sum("gave no sign of life" in text for text in executor.news()) == 2
+        # another took the place of the one that a nanny looks after
+        until(lambda: executor.wait(timeout=0.5) == [] and executor.free == 1)
+        until(lambda: executor.wait(timeout=0.5) == [] and not before & set(executor._there()))
 
 
 def test_a_scheduler_that_dies_ends_the_run_with_what_is_kept(
@@ -244,15 +246,22 @@ def test_workers_that_differ_are_refused_by_name_and_the_others_go_on(
     source.write_text(source.read_text().replace("Elman 1990, Cognitive Science 14", "nobody"))
     for path in (lacking, old, odd):
         somewhere.worker(path.name, "--no-nanny", path=path)
-    _, err = run(tmp_path, *somewhere.words, rc=2)
-    assert f"error: no worker of {somewhere.address} can train this suite" in err
+    good = somewhere.worker("good", "--no-nanny")
+    _, err = run(tmp_path, *somewhere.words, "--set", "budget.standard.updates=9")
     assert "worker lacking is not used: rnnbench is missing, the driver has " in err
     assert "worker old is not used: rnnbench 0.0.1, the driver has " in err
     (line,) = [line for line in err.splitlines() if "worker odd is not used: " in line]
     assert "cell rnn has another source" in line
     assert "Traceback" not in err
-    somewhere.worker("good", "--no-nanny")
-    run(tmp_path, *somewhere.words)
+    good.terminate()
+    good.wait()
+    suite = read_suite(tmp_path / "suite.yaml")
+    terms = terms_of(plan(suite, load_registry(), device="cpu").trained)
+    with (
+        Executor(somewhere.remote, terms) as executor,
+        pytest.raises(ClusterError, match=f"no worker of {somewhere.address} can train this suite"),
+    ):
+        until(lambda: executor.wait(timeout=0.5))
 
 
 def test_a_scheduler_of_another_version_is_named(tmp_path: Path) -> None:

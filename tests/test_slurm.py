@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,9 @@ pytest.importorskip("dask_jobqueue", reason="dask-jobqueue, of extra `slurm`, is
 
 from test_remote import SUITE, until
 from test_run import run, tables
+from typer.testing import CliRunner
 
+from rnnbench.cli import app
 from rnnbench.cluster import Found
 from rnnbench.errors import ClusterError, InputError
 from rnnbench.slurm import Jobs, _queued
@@ -65,7 +65,7 @@ def living(jobs: Path) -> list[int]:
 def test_jobs_train_to_the_tables_of_this_machine_and_are_cancelled(
     slurm: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "suite.yaml").write_text(SUITE + EXECUTOR)
+    (tmp_path / "suite.yaml").write_text(SUITE.replace("updates: 900", "updates: 9") + EXECUTOR)
     _, err = run(tmp_path)
     assert "2 workers in 2 jobs of Slurm" in err
     assert len((slurm / "cancelled").read_text().split()) == 2
@@ -113,7 +113,13 @@ def test_a_squeue_that_does_not_say_which_jobs_there_are_does_not_hold_the_run_u
 
 def test_a_plan_shows_the_script_without_slurm(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text(SUITE)
-    words = [sys.executable, "-m", "rnnbench", "plan", "suite.yaml", "--no-probe"]
+    words = [
+        "plan",
+        str(tmp_path / "suite.yaml"),
+        "--no-probe",
+        "--results",
+        str(tmp_path / "results"),
+    ]
     for name, value in {
         "interface": "ib0",
         "memory": "6GB",
@@ -125,7 +131,7 @@ def test_a_plan_shows_the_script_without_slurm(tmp_path: Path) -> None:
         "prologue": "[module load python]",
     }.items():
         words += ["--set", f"executor.slurm.{name}={value}"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
     lines = done.stdout.splitlines()
     for line in (
         "#SBATCH -p long",
