@@ -35,7 +35,7 @@ settings: [{task: copy_memory, length: 2}]
 match: {parameters: 600}
 search: {generation: 2, space: {learning_rate: {log: [1.0e-3, 3.0e-2]}}}
 evaluation: {points: 3}
-budget: {standard: {updates: 900, trials: 3, confirm: 2, seeds: 2}}
+budget: {standard: {updates: 300, trials: 3, confirm: 2, seeds: 2}}
 """
 MEMBERS = 2 * (3 + 2 * 2 + 2)
 UNSEEN = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")

@@ -65,7 +65,7 @@ def living(jobs: Path) -> list[int]:
 def test_jobs_train_to_the_tables_of_this_machine_and_are_cancelled(
     slurm: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "suite.yaml").write_text(SUITE.replace("updates: 900", "updates: 9") + EXECUTOR)
+    (tmp_path / "suite.yaml").write_text(SUITE.replace("updates: 300", "updates: 9") + EXECUTOR)
     _, err = run(tmp_path)
     assert "2 workers in 2 jobs of Slurm" in err
     assert len((slurm / "cancelled").read_text().split()) == 2

@@ -261,11 +261,20 @@ def honest(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", list(TEXTS))
+TOGETHER = (
+    ("markup", "template", "mathematics"),
+    ("markdown", "formula"),
+    ("fence",),
+    ("terminal",),
+)
+"""Texts of one folder, one behind another: each must be able to do what it could alone."""
+
+
+@pytest.mark.parametrize("kinds", TOGETHER, ids=" ".join)
 def test_whatever_a_strangers_texts_say_the_report_is_made_of_the_same_parts(
-    kind, honest, tmp_path
+    kinds, honest, tmp_path
 ):
-    folder = hostile(tmp_path / "results", TEXTS[kind])
+    folder = hostile(tmp_path / "results", "".join(TEXTS[kind] for kind in kinds))
     done = rnnbench(folder, "report", folder)
     assert done.returncode == 0, done.stderr
     assert not {c for c in done.stdout + done.stderr if not (c.isprintable() or c == "\n")}
