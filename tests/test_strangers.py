@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from studies import study
 from typer.testing import CliRunner
 
-from rnnbench.cli import app
+from rnnbench.cli import app, main
 from rnnbench.database import connected
 from rnnbench.errors import RnnbenchError, StoreError
 from rnnbench.options import Choice
@@ -472,8 +472,24 @@ def test_a_link_in_place_of_a_report_is_replaced_and_its_target_left_alone(folde
     assert not (folder / "report.html").is_symlink()
 
 
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """Run a command that ends with one line of error; return all that it said."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["rnnbench", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 2
+        out, err = capsys.readouterr()
+        assert err.count("\n") == 1
+        return out + err
+
+    return run
+
+
 @pytest.mark.parametrize("name", ["../../precious", "/etc/hostname", "..", "", "a\x1b[2J"])
-def test_weights_are_taken_from_the_folder_alone(folder, tmp_path, name):
+def test_weights_are_taken_from_the_folder_alone(folder, tmp_path, refused, name):
     with sqlite3.connect(folder / "store.sqlite") as database:
         for key, text in database.execute("SELECT key, finished FROM members").fetchall():
             changed = json.dumps(json.loads(text) | {"weights": name})
@@ -481,10 +497,9 @@ def test_weights_are_taken_from_the_folder_alone(folder, tmp_path, name):
     database.close()
     resealed(folder)
     (tmp_path / "precious").write_text("precious")
-    done = rnnbench(folder, "best", folder, "--weights", tmp_path / "copy")
-    assert done.returncode == 2
-    assert "names no file" in done.stderr
-    assert not {c for c in done.stdout + done.stderr if not (c.isprintable() or c == "\n")}
+    error = refused("best", folder, "--weights", tmp_path / "copy")
+    assert "names no file" in error
+    assert not {c for c in error if not (c.isprintable() or c == "\n")}
     assert not (tmp_path / "copy").exists()
 
 
@@ -504,14 +519,11 @@ def test_weights_are_taken_from_the_folder_alone(folder, tmp_path, name):
         (("question",), ["?"]),
     ],
 )
-def test_a_manifest_of_another_shape_is_refused_with_the_place(folder, path, value):
+def test_a_manifest_of_another_shape_is_refused_with_the_place(folder, refused, path, value):
     found = json.loads((folder / "manifest.json").read_text())
     place = found
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = value
     (folder / "manifest.json").write_text(json.dumps(found))
-    done = rnnbench(folder, "report", folder)
-    assert done.returncode == 2
-    assert "is damaged" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert "is damaged" in refused("report", folder)
