@@ -482,7 +482,9 @@ def refused(monkeypatch, capsys):
             main()
         assert stop.value.code == 2
         out, err = capsys.readouterr()
-        assert err.count("\n") == 1
+        # lines before it name what is damaged
+        said = [line.partition(":")[0] for line in err.splitlines()]
+        assert said == ["damaged"] * (len(said) - 1) + ["error"]
         return out + err
 
     return run
