@@ -99,7 +99,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--suite", type=Path, default=Path(__file__).with_name("chaos.yaml"))
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--pause", type=float, default=20.0, help="most seconds between kills")
+    parser.add_argument("--pause", type=float, default=8.0, help="most seconds between kills")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cluster", action="store_true", help="workers of a scheduler elsewhere")
     parser.add_argument("--signals", action="store_true", help="also SIGINT, SIGTERM and SIGSTOP")
